@@ -1,0 +1,218 @@
+"""The command line. A verb imports its work only when it is called: `--help` never imports torch."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Literal, Optional
+
+import typer
+
+from monosome.errors import MonosomeError
+
+app = typer.Typer(
+    name="monosome",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="RNA structures and protein language models that fit the machine you own.",
+)
+prepare = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Turn raw files into training data.")
+checkpoint = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look into checkpoints and prove them whole.")
+app.add_typer(prepare, name="prepare")
+app.add_typer(checkpoint, name="checkpoint")
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+Settings = Annotated[Optional[list[str]], typer.Argument(metavar="[KEY=VALUE]...", help="Settings over the recipe; see `monosome explain`.")]
+Out = Annotated[Optional[Path], typer.Option("--out", "-o", help="Folder to write to.")]
+Seed = Annotated[int, typer.Option(help="Seed of every random draw.")]
+
+
+@app.command()
+def doctor(json: Json = False) -> None:
+    """Say what this machine is, which preset applies, and what is missing."""
+    from monosome.commands import doctor as command
+
+    command.run(json=json)
+
+
+@app.command()
+def demo(out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")] = Path("monosome-demo")) -> None:
+    """Fold RNAs, train BetaRho, distill a protein model: all in four minutes, with a report."""
+    from monosome.commands import demo as command
+
+    command.run(out)
+
+
+@app.command()
+def explain(
+    section: Annotated[str, typer.Argument(help="A section or key, such as optim or optim.learning_rate; empty for all.")] = "",
+    domain: Annotated[Optional[Literal["rna", "protein"]], typer.Option(help="Whose settings; both when left out.")] = None,
+    json: Json = False,
+) -> None:
+    """Explain every setting of a recipe: its type, its default, its meaning."""
+    from monosome.commands import explain as command
+
+    command.run(section, domain=domain, json=json)
+
+
+@prepare.command("rna")
+def prepare_rna(
+    source: Annotated[Path, typer.Argument(help="Folder of PDB/mmCIF files, or of Kaggle CSVs.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write one NPZ per chain and manifest.csv to.")],
+    json: Json = False,
+) -> None:
+    """Read RNA structures into one NPZ per chain and a manifest; say what was skipped and why."""
+    from monosome.commands import prepare as command
+
+    command.run_rna(source, out, json=json)
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="A recipe of the package, such as rna/micro, or a .toml file.")],
+    settings: Settings = None,
+    out: Out = None,
+    json: Json = False,
+) -> None:
+    """Train a recipe; the same command goes on where it was stopped."""
+    from monosome.commands import train as command
+
+    command.run(recipe, settings or [], out=out, json=json)
+
+
+@app.command()
+def sweep(
+    sweep: Annotated[str, typer.Argument(help="A sweep of the package, such as sweeps/temperature, or a .toml file.")],
+    settings: Settings = None,
+    out: Out = None,
+    json: Json = False,
+) -> None:
+    """Try every point of a grid over a recipe, name the winner; goes on where it was stopped."""
+    from monosome.commands import sweep as command
+
+    command.run(sweep, settings or [], out=out, json=json)
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="Folder of a training run, or a checkpoint.")],
+    split: Annotated[str, typer.Option(help="Split of the data to score.")] = "valid",
+    settings: Annotated[Optional[list[str]], typer.Option("--set", help="key=value over the run's own settings.")] = None,
+    out: Out = None,
+    json: Json = False,
+) -> None:
+    """Score a run on held-out data, floors beside every figure, with intervals."""
+    from monosome.commands import evaluate as command
+
+    command.run(run, split=split, settings=settings or [], out=out, json=json)
+
+
+@checkpoint.command("show")
+def checkpoint_show(path: Path, json: Json = False) -> None:
+    """Print a checkpoint's manifest: what was learned, how far, and with what."""
+    from monosome.commands import checkpoint as command
+
+    command.show(path, json=json)
+
+
+@checkpoint.command("verify")
+def checkpoint_verify(path: Path, json: Json = False) -> None:
+    """Compare every file of a checkpoint with its checksum; a damaged file is named."""
+    from monosome.commands import checkpoint as command
+
+    command.verify(path, json=json)
+
+
+@app.command()
+def fold(
+    targets: Annotated[str, typer.Argument(metavar="SEQUENCE|FASTA", help="A FASTA file, or the sequence itself.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")],
+    checkpoint: Annotated[Optional[Path], typer.Option("--checkpoint", help="A run or checkpoint of BetaRho.")] = None,
+    num_models: Annotated[int, typer.Option(min=1, max=100, help="Structures per target.")] = 5,
+    format: Annotated[Literal["cif", "pdb"], typer.Option(help="File format of the structures.")] = "cif",
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Predict RNA structures: DIR/<id>/model_1.cif, best first, with confidence.json and report.html."""
+    from monosome.commands import fold as command
+
+    command.run(targets, out, checkpoint=checkpoint, num_models=num_models, format=format, seed=seed, json=json)
+
+
+@app.command()
+def assess(
+    model: Annotated[Path, typer.Argument(help="Predicted structure (PDB, mmCIF, .gz).")],
+    native: Annotated[Path, typer.Argument(help="Experimental structure.")],
+    mode: Annotated[Literal["residue"], typer.Option(help="How residues are paired: by residue number.")] = "residue",
+    atom: Annotated[str, typer.Option(help="Atom that TM-score is computed on.")] = "C1'",
+    metrics: Annotated[str, typer.Option(help="Comma-separated metrics to compute; empty for all.")] = "",
+    json: Json = False,
+) -> None:
+    """Compare a model with the native structure: TM-score (RNA d0) and RMSD."""
+    from monosome.commands import assess as command
+
+    command.run(model, native, mode=mode, atom=atom, metrics=metrics, json=json)
+
+
+@app.command()
+def distill(
+    teacher: Annotated[str, typer.Argument(help="Folder or Hub name of the teacher, such as nferruz/ProtGPT2.")],
+    settings: Settings = None,
+    size: Annotated[Literal["micro", "tiny", "small", "medium"], typer.Option(help="Size of the student.")] = "tiny",
+    data: Annotated[Optional[str], typer.Option(help="FASTA file (.gz too), or a folder with train and valid files.")] = None,
+    out: Out = None,
+    json: Json = False,
+) -> None:
+    """Distill a protein language model into a student: `train protein/SIZE` by its everyday name."""
+    from monosome.commands import distill as command
+
+    command.run(teacher, settings or [], size=size, data=data, out=out, json=json)
+
+
+@app.command()
+def generate(
+    checkpoint: Annotated[str, typer.Argument(help="Folder or Hub name of a protein language model.")],
+    num: Annotated[int, typer.Option("--num", "-n", min=1, help="Sequences to sample.")] = 10,
+    out: Annotated[Optional[Path], typer.Option("--out", "-o", help="FASTA file to write; stdout when left out.")] = None,
+    max_length: Annotated[int, typer.Option(min=2, help="Longest sequence in tokens, format included.")] = 256,
+    temperature: Annotated[float, typer.Option(min=0.01, help="Sampling temperature.")] = 1.0,
+    top_k: Annotated[int, typer.Option(min=0, help="Sample from the k likeliest tokens; 0 takes all.")] = 950,
+    repetition_penalty: Annotated[float, typer.Option(min=1.0, help="1 is none; ProtGPT2's card uses 1.2.")] = 1.2,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Sample protein sequences to FASTA, each with its perplexity."""
+    from monosome.commands import generate as command
+
+    command.run(
+        checkpoint,
+        num=num,
+        out=out,
+        max_length=max_length,
+        temperature=temperature,
+        top_k=top_k,
+        repetition_penalty=repetition_penalty,
+        seed=seed,
+        json=json,
+    )
+
+
+def main() -> None:
+    """Run the command line; a known failure is two lines on stderr and exit code 2."""
+    try:
+        app()
+    except MonosomeError as error:
+        _fail(error.message, error.hint)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        _fail(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""), "")
+
+
+def _fail(message: str, hint: str) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    if hint:
+        print(f"  try: {hint}" if hint.startswith("monosome") else f"  {hint}", file=sys.stderr)
+    sys.exit(2)

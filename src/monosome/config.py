@@ -1,0 +1,339 @@
+"""Configuration: recipe.toml, then key=value, into frozen pydantic models.
+
+Sections `seed data model loss optim train` say what is learned and make the fingerprint. `execution` says how it
+runs on this machine, exact to rounding; `numerics` says with what rounding. A card's preset fills what is "auto"
+in the last two and touches nothing else.
+"""
+
+import difflib
+import hashlib
+import json
+import tomllib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from monosome.errors import ConfigError
+
+Auto = Literal["auto"]
+Values = dict[str, Any]
+LEARNED_SECTIONS = ("domain", "seed", "data", "model", "loss", "optim", "train")
+
+
+class Section(BaseModel):
+    """Part of a recipe: frozen, unknown keys refused, each field documented by the string below it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True)
+
+
+class _Place:
+    """Marks a field that names a place on this machine: the fingerprint leaves it out."""
+
+
+Place = Annotated[str, _Place()]
+"""A path or a Hub name. What it holds is part of the fingerprint by content hash, where it lies is not."""
+
+
+class DataConfig(Section):
+    """Which examples are learned from."""
+
+    path: Place = ""
+    """Where the data lies; empty means what the package builds itself."""
+
+
+class LossConfig(Section, ABC):
+    """The loss: which named terms, with what weights."""
+
+    @abstractmethod
+    def weights(self) -> Mapping[str, float]:
+        """Weight of each named term of the task's Loss."""
+
+
+class OptimConfig(Section):
+    """The optimiser and its learning-rate schedule."""
+
+    name: Literal["adamw", "lion"] = "adamw"
+    """adamw (Loshchilov & Hutter, arXiv 1711.05101) or lion (Chen et al., arXiv 2302.06675)."""
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    """Peak learning rate. Lion wants about a tenth of AdamW's."""
+    betas: tuple[float, float] = (0.9, 0.99)
+    """Decay of the running mean of the gradient, and of its square (AdamW) or of the update (Lion)."""
+    eps: float = 1e-8
+    """Added to AdamW's denominator."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    """Decoupled weight decay; matrices only, never biases, norms or embeddings of one dimension."""
+    clip_norm: Annotated[float, Field(gt=0)] = 1.0
+    """Gradients are scaled down to this global norm."""
+    schedule: Literal["cosine", "wsd", "constant"] = "cosine"
+    """After the warm-up: cosine decay, warm-up-stable-decay (arXiv 2405.18392), or constant."""
+    warmup_steps: Annotated[int, Field(ge=0)] = 20
+    """Steps of linear warm-up from 0."""
+    decay_share: Annotated[float, Field(gt=0, le=1)] = 0.2
+    """Last share of the steps in which wsd decays, linearly."""
+    final_ratio: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """Learning rate at the end, as a share of the peak."""
+
+
+class TrainConfig(Section):
+    """How long, and with how many examples a step."""
+
+    steps: Annotated[int, Field(gt=0)] = 1000
+    """Optimiser steps."""
+    batch_size: Annotated[int, Field(gt=0)] = 8
+    """Examples per optimiser step, whatever the micro-batch: changing it changes what is learned."""
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Decay of the moving average of the weights that evaluation and checkpoints use; 0 keeps none."""
+
+
+class ExecutionConfig(Section):
+    """How the run is carried out on this machine: exact to rounding, not part of the fingerprint."""
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where tensors live; auto takes the best device present."""
+    threads: Auto | Annotated[int, Field(gt=0)] = "auto"
+    """CPU threads; auto takes the cores this process may use."""
+    micro_batch: Auto | Annotated[int, Field(gt=0)] = "auto"
+    """Examples per forward pass; gradients are accumulated to train.batch_size."""
+    checkpoint_blocks: Auto | bool = "auto"
+    """Recompute each block's activations in the backward pass: less memory, about a third more time."""
+    evaluate_every: Annotated[int, Field(ge=0)] = 200
+    """Steps between evaluations on the validation split; 0 evaluates at the end only."""
+    save_every: Annotated[int, Field(ge=0)] = 200
+    """Steps between checkpoints; 0 saves at the end only."""
+    keep_checkpoints: Annotated[int, Field(gt=0)] = 2
+    """Latest checkpoints kept; the best by validation loss is kept besides."""
+    log_every: Annotated[int, Field(gt=0)] = 10
+    """Steps between lines of metrics.jsonl."""
+    tensorboard: bool = False
+    """Also write TensorBoard event files (needs the extra `track`)."""
+    wandb: Literal["off", "offline", "online"] = "off"
+    """Also log to Weights & Biases (needs the extra `track`); only online sends anything away."""
+
+
+class NumericsConfig(Section):
+    """With what rounding the run is carried out: results differ within tolerance, not part of the fingerprint."""
+
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """fp32, or bf16 autocast with fp32 weights."""
+    tf32: Auto | bool = "auto"
+    """TensorFloat-32 matrix products on cards that have them."""
+    fused_optimizer: Auto | bool = "auto"
+    """PyTorch's fused AdamW kernel."""
+
+
+class Config(Section):
+    """A whole recipe. Each domain narrows data, model and loss to its own sections."""
+
+    domain: str
+    """Which task learns it: rna or protein."""
+    seed: int = 0
+    """Seed of every random draw: weights, order, crops."""
+    data: DataConfig
+    """Which examples are learned from."""
+    model: Section
+    """The network's size and shape."""
+    loss: LossConfig
+    """What is minimised."""
+    optim: OptimConfig = OptimConfig()
+    """The optimiser and its schedule."""
+    train: TrainConfig = TrainConfig()
+    """How long, and with how many examples a step."""
+    execution: ExecutionConfig = ExecutionConfig()
+    """How it runs here."""
+    numerics: NumericsConfig = NumericsConfig()
+    """With what rounding."""
+
+
+ConfigT = TypeVar("ConfigT", bound=Config)
+
+
+def nearest(name: str, choices: Sequence[str]) -> str:
+    """The hint that names the choice closest to `name`, or all of them when none is close."""
+    close = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"choose from: {', '.join(sorted(choices))}"
+
+
+def recipe_names(kind: str = "") -> list[str]:
+    """Names of the recipes in the package, such as "rna/micro"; `kind` keeps one folder."""
+    root = resources.files("monosome") / "recipes"
+    return sorted(
+        f"{folder.name}/{file.name.removesuffix('.toml')}"
+        for folder in root.iterdir()
+        if folder.is_dir() and kind in ("", folder.name)
+        for file in folder.iterdir()
+        if file.name.endswith(".toml")
+    )
+
+
+def read_recipe(name: str) -> Values:
+    """Values of a recipe given by package name ("rna/micro") or by the path of a .toml file.
+
+    Raises ConfigError for an unknown name, an unreadable file or broken TOML.
+    """
+    if name.endswith(".toml"):
+        try:
+            text = Path(name).read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"cannot read the recipe {name}: {error}", "give the path of a .toml file") from error
+    elif name in recipe_names():
+        text = (resources.files("monosome") / "recipes" / f"{name}.toml").read_text()
+    else:
+        raise ConfigError(f"there is no recipe {name!r}", nearest(name, recipe_names()))
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name} is not valid TOML: {error}") from error
+
+
+def override(values: Values, assignments: Sequence[str]) -> Values:
+    """A copy of `values` with each "section.key=value" applied; values are TOML, bare words are strings."""
+    result: Values = json.loads(json.dumps(values))
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"{assignment!r} is not key=value", "for example: optim.learning_rate=1e-3")
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text
+        *sections, last = key.strip().split(".")
+        place = result
+        for section in sections:
+            place = place.setdefault(section, {})
+            if not isinstance(place, dict):
+                raise ConfigError(f"{key}: {section!r} is a value, not a section")
+        place[last] = value
+    return result
+
+
+def build(config_type: type[ConfigT], values: Values) -> ConfigT:
+    """The validated configuration.
+
+    Raises ConfigError naming the key that is wrong and, for an unknown key, the nearest known one.
+    """
+    try:
+        return config_type.model_validate(values)
+    except ValidationError as error:
+        raise _explained(config_type, error) from error
+
+
+def _explained(config_type: type[Config], error: ValidationError) -> ConfigError:
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    if first["type"] == "extra_forbidden":
+        known = list(_section_at(config_type, path[:-1]).model_fields)
+        return ConfigError(f"there is no setting {'.'.join(path)!r}", nearest(path[-1], known))
+    names = [part for part in path if part.isidentifier() and part in _all_keys(config_type)]
+    key = ".".join(names) or ".".join(path)
+    return ConfigError(f"{key}: {first['msg'].lower()} (got {first['input']!r})", f"monosome explain {names[0] if names else ''}")
+
+
+def _all_keys(section: type[BaseModel]) -> set[str]:
+    keys = set(section.model_fields)
+    for field in section.model_fields.values():
+        if _is_section(field.annotation):
+            keys |= _all_keys(field.annotation)
+    return keys
+
+
+def _section_at(config_type: type[BaseModel], path: Sequence[str]) -> type[BaseModel]:
+    section = config_type
+    for part in path:
+        annotation = section.model_fields[part].annotation
+        assert _is_section(annotation)
+        section = annotation
+    return section
+
+
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def fill_auto(config: ConfigT, preset: Mapping[str, Mapping[str, Any]]) -> ConfigT:
+    """`config` with every "auto" of execution and numerics replaced by the preset's value."""
+    filled: dict[str, Section] = {}
+    for name in ("execution", "numerics"):
+        section: Section = getattr(config, name)
+        values = {key: preset.get(name, {}).get(key, value) if value == "auto" else value for key, value in section}
+        filled[name] = type(section).model_validate(values)
+    return config.model_copy(update=filled)
+
+
+def fingerprint(config: Config, content_hash: str) -> str:
+    """Hexadecimal name (16 digits) of what is learned: the learned sections, and the data by content, not by place."""
+    learned = {name: _without_places(getattr(config, name)) for name in LEARNED_SECTIONS}
+    text = json.dumps({**learned, "content": content_hash}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _without_places(value: Any) -> Any:
+    if not isinstance(value, BaseModel):
+        return value
+    return {
+        name: _without_places(getattr(value, name))
+        for name, field in type(value).model_fields.items()
+        if not any(isinstance(mark, _Place) for mark in field.metadata)
+    }
+
+
+def explain(config_type: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str, str, str]]:
+    """Rows of (key, type, default, meaning) for every setting below `prefix`, such as "optim"."""
+    for name, field in config_type.model_fields.items():
+        key = name
+        if _is_section(field.annotation):
+            rest = prefix.removeprefix(key).removeprefix(".") if prefix.split(".")[0] == key else prefix
+            if prefix and prefix.split(".")[0] != key:
+                continue
+            yield from ((f"{key}.{inner}", *row) for inner, *row in _rows(field.annotation, rest))
+        elif not prefix or prefix == key:
+            yield key, _type_text(field), _default_text(field), field.description or ""
+
+
+def _rows(section: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str, str]]:
+    rows = list(explain(section, prefix))
+    if not rows:
+        raise ConfigError(f"there is no setting {prefix!r}", nearest(prefix, list(section.model_fields)))
+    yield from rows
+
+
+def _type_text(field: FieldInfo) -> str:
+    def text(annotation: Any) -> str:
+        if get_origin(annotation) is Literal:
+            return " | ".join(str(choice) for choice in get_args(annotation))
+        if get_origin(annotation) is Annotated:
+            return text(get_args(annotation)[0])
+        if get_args(annotation) and get_origin(annotation) not in (tuple, list, dict):
+            return " | ".join(text(part) for part in get_args(annotation))
+        return str(annotation) if get_origin(annotation) else getattr(annotation, "__name__", str(annotation))
+
+    return text(field.annotation)
+
+
+def _default_text(field: FieldInfo) -> str:
+    return "required" if field.is_required() else json.dumps(field.get_default(call_default_factory=True), default=str)
+
+
+def to_toml(config: Config) -> str:
+    """The resolved configuration as TOML that `read_recipe` reads back to the same values."""
+    values = json.loads(config.model_dump_json())
+    top = [f"{key} = {_toml_value(value)}" for key, value in values.items() if not isinstance(value, dict)]
+    return "\n".join([*top, *(line for key, value in values.items() if isinstance(value, dict) for line in _toml_table(key, value))]) + "\n"
+
+
+def _toml_table(name: str, values: Values) -> Iterator[str]:
+    yield f"\n[{name}]"
+    for key, value in values.items():
+        if not isinstance(value, dict) and value is not None:
+            yield f"{key} = {_toml_value(value)}"
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _toml_table(f"{name}.{key}", value)
+
+
+def _toml_value(value: Any) -> str:
+    return "[" + ", ".join(map(_toml_value, value)) + "]" if isinstance(value, list) else json.dumps(value)

@@ -1,0 +1,147 @@
+"""The seam: what the engine knows of a domain, and nothing else.
+
+One example walks: `examples(split)[i]` → `collate` → `forward` → `loss` → the engine's backward and step.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from monosome.config import Config
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Several examples padded to one length; each domain's subclass names the tensors and their shapes."""
+
+    def to(self, device: torch.device) -> Self:
+        """The same batch with every tensor on `device`."""
+        tensors = {f.name: getattr(self, f.name) for f in fields(self)}
+        moved = {name: value.to(device, non_blocking=True) for name, value in tensors.items() if isinstance(value, Tensor)}
+        return replace(self, **moved)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Named loss terms as unweighted, differentiable sums over `count` units of the task.
+
+    The unit is a token for proteins; for RNA it is a chain, whose terms are means over the chain, summed over chains.
+    The engine weights the terms and divides gradients once, by the count over all micro-batches: so the size of a
+    micro-batch changes nothing.
+    """
+
+    sums: Mapping[str, Tensor]
+    count: Tensor | float
+
+    def weighted(self, weights: Mapping[str, float]) -> Tensor:
+        """Weighted sum of the terms, a scalar; terms of weight 0 are left out of the graph."""
+        return sum((weights[name] * value for name, value in self.sums.items() if weights[name]), start=torch.zeros(()))
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was measured on one example; undefined values are None.
+
+    `weight` is what the values are averaged with (tokens, or 1); `group` is the cluster that intervals resample.
+    """
+
+    id: str
+    values: Mapping[str, float | None]
+    length: int
+    group: str = ""
+    weight: float = 1.0
+
+
+def mean_values(rows: Sequence[Row]) -> dict[str, float]:
+    """Weighted mean of each value over the rows that define it; a value that no row defines is left out."""
+    totals: dict[str, tuple[float, float]] = {}
+    for row in rows:
+        for name, value in row.values.items():
+            if value is not None:
+                total, weight = totals.get(name, (0.0, 0.0))
+                totals[name] = total + row.weight * value, weight + row.weight
+    return {name: total / weight for name, (total, weight) in totals.items()}
+
+
+ExampleT = TypeVar("ExampleT")
+ExampleT_co = TypeVar("ExampleT_co", covariant=True)
+BatchT = TypeVar("BatchT", bound=Batch)
+OutputsT = TypeVar("OutputsT")
+
+
+@runtime_checkable
+class Examples(Protocol[ExampleT_co]):
+    """A split of the data, by index; `content_hash` names what it holds, wherever it lies."""
+
+    @property
+    def content_hash(self) -> str:
+        """Hexadecimal digest of the examples."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> ExampleT_co: ...
+
+
+class Task(ABC, Generic[ExampleT, BatchT, OutputsT]):
+    """A domain as the engine sees it: its data, its model, its loss, its measures."""
+
+    config_type: ClassVar[type[Config]]
+
+    def __init__(self, config: Config) -> None:
+        self.config: Any = config
+
+    @abstractmethod
+    def model(self) -> nn.Module:
+        """A new network with weights drawn from `config.seed`."""
+
+    def frozen(self) -> nn.Module | None:
+        """The network that is used and never trained (a teacher), the same object at every call."""
+        return None
+
+    @abstractmethod
+    def examples(self, split: str) -> Examples[ExampleT]:
+        """The examples of split "train" or "valid"."""
+
+    @abstractmethod
+    def length(self, example: ExampleT) -> int:
+        """Residues or tokens of an example: what buckets, memory and time depend on."""
+
+    @abstractmethod
+    def collate(self, examples: Sequence[ExampleT], seeds: Sequence[int] | None = None) -> BatchT:
+        """The examples as one padded batch on the CPU.
+
+        `seeds` holds one number per example, made from the run's seed, the example and the step: random draws
+        (crops) use it, so that they do not depend on the micro-batch. Without seeds nothing is drawn at random.
+        """
+
+    @abstractmethod
+    def forward(self, model: nn.Module, batch: BatchT) -> OutputsT:
+        """Everything that the loss needs."""
+
+    @abstractmethod
+    def loss(self, outputs: OutputsT, batch: BatchT) -> Loss:
+        """Unweighted sums of the terms named by `config.loss.weights()`, and their count."""
+
+    @abstractmethod
+    def evaluate(self, model: nn.Module, examples: Examples[ExampleT]) -> list[Row]:
+        """One row per example; each has the value "loss", lower is better."""
+
+    @abstractmethod
+    def dummy(self, length: int) -> ExampleT:
+        """A made-up example of that length, for profiling, estimates and tests."""
+
+    @abstractmethod
+    def blocks(self, model: nn.Module) -> list[nn.Module]:
+        """The repeated blocks of the model in order: what is checkpointed, sharded or cut into stages."""
+
+    def tensor_plan(self, model: nn.Module) -> Mapping[str, str]:
+        """How weight matrices split over devices: module name → "column" or "row"; the rest is replicated."""
+        return {}
+
+    def export(self, model: nn.Module, folder: str) -> None:
+        """Write the trained model in the form other programs load; does nothing where there is none."""
+        return None

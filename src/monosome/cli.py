@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Literal, Optional
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,13 +18,18 @@ app = typer.Typer(
     help="RNA structures and protein language models that fit the machine you own.",
 )
 prepare = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Turn raw files into training data.")
-checkpoint = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look into checkpoints and prove them whole.")
+checkpoint = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Look into checkpoints and prove them whole."
+)
 app.add_typer(prepare, name="prepare")
 app.add_typer(checkpoint, name="checkpoint")
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
-Settings = Annotated[Optional[list[str]], typer.Argument(metavar="[KEY=VALUE]...", help="Settings over the recipe; see `monosome explain`.")]
-Out = Annotated[Optional[Path], typer.Option("--out", "-o", help="Folder to write to.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Settings over the recipe; see `monosome explain`."),
+]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder to write to.")]
 Seed = Annotated[int, typer.Option(help="Seed of every random draw.")]
 
 
@@ -37,7 +42,9 @@ def doctor(json: Json = False) -> None:
 
 
 @app.command()
-def demo(out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")] = Path("monosome-demo")) -> None:
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")] = Path("monosome-demo"),
+) -> None:
     """Fold RNAs, train BetaRho, distill a protein model: all in four minutes, with a report."""
     from monosome.commands import demo as command
 
@@ -46,8 +53,12 @@ def demo(out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write 
 
 @app.command()
 def explain(
-    section: Annotated[str, typer.Argument(help="A section or key, such as optim or optim.learning_rate; empty for all.")] = "",
-    domain: Annotated[Optional[Literal["rna", "protein"]], typer.Option(help="Whose settings; both when left out.")] = None,
+    section: Annotated[
+        str, typer.Argument(help="A section or key, such as optim or optim.learning_rate; empty for all.")
+    ] = "",
+    domain: Annotated[
+        Literal["rna", "protein"] | None, typer.Option(help="Whose settings; both when left out.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Explain every setting of a recipe: its type, its default, its meaning."""
@@ -98,7 +109,7 @@ def sweep(
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Folder of a training run, or a checkpoint.")],
     split: Annotated[str, typer.Option(help="Split of the data to score.")] = "valid",
-    settings: Annotated[Optional[list[str]], typer.Option("--set", help="key=value over the run's own settings.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="key=value over the run's own settings.")] = None,
     out: Out = None,
     json: Json = False,
 ) -> None:
@@ -128,7 +139,7 @@ def checkpoint_verify(path: Path, json: Json = False) -> None:
 def fold(
     targets: Annotated[str, typer.Argument(metavar="SEQUENCE|FASTA", help="A FASTA file, or the sequence itself.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")],
-    checkpoint: Annotated[Optional[Path], typer.Option("--checkpoint", help="A run or checkpoint of BetaRho.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="A run or checkpoint of BetaRho.")] = None,
     num_models: Annotated[int, typer.Option(min=1, max=100, help="Structures per target.")] = 5,
     format: Annotated[Literal["cif", "pdb"], typer.Option(help="File format of the structures.")] = "cif",
     seed: Seed = 0,
@@ -160,7 +171,9 @@ def distill(
     teacher: Annotated[str, typer.Argument(help="Folder or Hub name of the teacher, such as nferruz/ProtGPT2.")],
     settings: Settings = None,
     size: Annotated[Literal["micro", "tiny", "small", "medium"], typer.Option(help="Size of the student.")] = "tiny",
-    data: Annotated[Optional[str], typer.Option(help="FASTA file (.gz too), or a folder with train and valid files.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="FASTA file (.gz too), or a folder with train and valid files.")
+    ] = None,
     out: Out = None,
     json: Json = False,
 ) -> None:
@@ -174,7 +187,7 @@ def distill(
 def generate(
     checkpoint: Annotated[str, typer.Argument(help="Folder or Hub name of a protein language model.")],
     num: Annotated[int, typer.Option("--num", "-n", min=1, help="Sequences to sample.")] = 10,
-    out: Annotated[Optional[Path], typer.Option("--out", "-o", help="FASTA file to write; stdout when left out.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="FASTA file to write; stdout when left out.")] = None,
     max_length: Annotated[int, typer.Option(min=2, help="Longest sequence in tokens, format included.")] = 256,
     temperature: Annotated[float, typer.Option(min=0.01, help="Sampling temperature.")] = 1.0,
     top_k: Annotated[int, typer.Option(min=0, help="Sample from the k likeliest tokens; 0 takes all.")] = 950,

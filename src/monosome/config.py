@@ -230,7 +230,10 @@ def _explained(config_type: type[Config], error: ValidationError) -> ConfigError
         return ConfigError(f"there is no setting {'.'.join(path)!r}", nearest(path[-1], known))
     names = [part for part in path if part.isidentifier() and part in _all_keys(config_type)]
     key = ".".join(names) or ".".join(path)
-    return ConfigError(f"{key}: {first['msg'].lower()} (got {first['input']!r})", f"monosome explain {names[0] if names else ''}")
+    return ConfigError(
+        f"{key}: {first['msg'].lower()} (got {first['input']!r})",
+        f"monosome explain {names[0] if names else ''}",
+    )
 
 
 def _all_keys(section: type[BaseModel]) -> set[str]:
@@ -322,7 +325,15 @@ def to_toml(config: Config) -> str:
     """The resolved configuration as TOML that `read_recipe` reads back to the same values."""
     values = json.loads(config.model_dump_json())
     top = [f"{key} = {_toml_value(value)}" for key, value in values.items() if not isinstance(value, dict)]
-    return "\n".join([*top, *(line for key, value in values.items() if isinstance(value, dict) for line in _toml_table(key, value))]) + "\n"
+    return (
+        "\n".join(
+            [
+                *top,
+                *(line for key, value in values.items() if isinstance(value, dict) for line in _toml_table(key, value)),
+            ]
+        )
+        + "\n"
+    )
 
 
 def _toml_table(name: str, values: Values) -> Iterator[str]:

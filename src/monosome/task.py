@@ -21,7 +21,9 @@ class Batch:
     def to(self, device: torch.device) -> Self:
         """The same batch with every tensor on `device`."""
         tensors = {f.name: getattr(self, f.name) for f in fields(self)}
-        moved = {name: value.to(device, non_blocking=True) for name, value in tensors.items() if isinstance(value, Tensor)}
+        moved = {
+            name: value.to(device, non_blocking=True) for name, value in tensors.items() if isinstance(value, Tensor)
+        }
         return replace(self, **moved)
 
 
@@ -39,7 +41,10 @@ class Loss:
 
     def weighted(self, weights: Mapping[str, float]) -> Tensor:
         """Weighted sum of the terms, a scalar; terms of weight 0 are left out of the graph."""
-        return sum((weights[name] * value for name, value in self.sums.items() if weights[name]), start=torch.zeros(()))
+        return sum(
+            (weights[name] * value for name, value in self.sums.items() if weights[name]),
+            start=torch.zeros(()),
+        )
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,20 @@ class Row:
     length: int
     group: str = ""
     weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure of a report: the mean of a row value, as is or through exp (a perplexity is exp of mean nats)."""
+
+    name: str
+    value: str
+    title: str
+    unit: str = ""
+    exponential: bool = False
+    higher_is_better: bool = False
+    floor: str = ""
+    """Name of the metric that a model which learned nothing reaches, shown beside this one."""
 
 
 def mean_values(rows: Sequence[Row]) -> dict[str, float]:
@@ -90,6 +109,8 @@ class Task(ABC, Generic[ExampleT, BatchT, OutputsT]):
     """A domain as the engine sees it: its data, its model, its loss, its measures."""
 
     config_type: ClassVar[type[Config]]
+    metrics: ClassVar[Sequence[Metric]]
+    """What a report says of the rows, the most important first."""
 
     def __init__(self, config: Config) -> None:
         self.config: Any = config

@@ -1,0 +1,1 @@
+"""ProtGPT2 students: a protein language model distilled into small ones."""

@@ -1,0 +1,1 @@
+"""BetaRho: RNA sequence to 3D structure."""

@@ -1,0 +1,1 @@
+"""What both domains need of sequences: FASTA, clusters, splits, leakage."""

@@ -1,0 +1,1 @@
+"""Training of any task: batches, optimiser, precision, checkpoints, journal."""

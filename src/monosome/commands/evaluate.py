@@ -1,0 +1,95 @@
+"""`monosome evaluate`: a run scored on held-out data, with intervals, floors and a report."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from monosome.commands.domain import task_for
+from monosome.commands.output import print_json, print_measures
+from monosome.config import override
+from monosome.evaluate.figures import scatter
+from monosome.evaluate.page import Chapter, Picture, Report, Table, write_report
+from monosome.evaluate.rows import Measure, as_json, measure_cells, measures, number, row_as_json
+from monosome.hardware.detect import detect
+from monosome.task import Row, Task
+from monosome.train.checkpoint import Manifest, find, load_manifest, load_weights
+
+
+def run(run: Path, *, split: str, settings: Sequence[str], out: Path | None, json: bool) -> None:
+    """Score a run, write its report and print the figures."""
+    checkpoint = find(run)
+    manifest = load_manifest(checkpoint)
+    task, rows = score(checkpoint, split, settings)
+    found = measures(rows, task.metrics)
+    folder = out or run / f"evaluation-{split}"
+    command = shlex.join(["monosome", "evaluate", str(run), "--split", split, *(f"--set={s}" for s in settings)])
+    page = write_report(_report(task, manifest, rows, found, split, command), folder)
+    if json:
+        print_json({"checkpoint": str(checkpoint), "split": split, "report": str(page), "metrics": as_json(found)})
+    else:
+        print_measures(found, title=f"{checkpoint}, {len(rows)} examples of {split}")
+        print(f"\nreport: {page}")
+
+
+def score(checkpoint: Path, split: str, settings: Sequence[str] = ()) -> tuple[Task[Any, Any, Any], list[Row]]:
+    """The checkpoint's task and one row per example of the split, measured with its best weights."""
+    task = task_for(override(load_manifest(checkpoint).config, settings))
+    model = task.model()
+    load_weights(model, checkpoint)
+    device = detect(task.config.execution.device).torch_device
+    frozen = task.frozen()
+    if frozen is not None:
+        frozen.to(device)
+    return task, task.evaluate(model.to(device).eval(), task.examples(split))
+
+
+def _report(
+    task: Task[Any, Any, Any],
+    manifest: Manifest,
+    rows: Sequence[Row],
+    found: Sequence[Measure],
+    split: str,
+    command: str,
+) -> Report:
+    first = found[0]
+    headline = f"{first.metric.title} {number(first.interval.value)} {first.metric.unit}".strip()
+    versus = f", floor {number(first.floor.value)}" if first.floor else ""
+    columns = ["id", "length", *(metric.title for metric in task.metrics)]
+    table = [[row.id, str(row.length), *(number(row.values.get(m.value)) for m in task.metrics)] for row in rows[:200]]
+    shown = "" if len(rows) <= 200 else f" The first 200 of {len(rows)}; all are in report.json."
+    points = [
+        (row.length, row.values[first.metric.value]) for row in rows if row.values.get(first.metric.value) is not None
+    ]
+    return Report(
+        title=f"{task.config.domain}: {len(rows)} held-out examples",
+        summary=f"{headline}{versus}, on {first.interval.num_examples} examples of {first.interval.num_groups} clusters.",
+        command=command,
+        chapters=[
+            Chapter(
+                "Figures",
+                "Each figure is a mean over examples with a 95 % bootstrap interval that resamples clusters; the floor "
+                "is what a model that learned nothing reaches on the same examples.",
+                [
+                    Table(*measure_cells(found)),
+                    Picture(
+                        scatter(points, x="length", y=first.metric.title, title="By length"),
+                        "One point per example.",
+                    ),
+                ],
+            ),
+            Chapter("Examples", f"Every example as it was measured.{shown}", [Table(columns, table)]),
+            Chapter("Model", "What was measured.", [Table(["setting", "value"], _facts(manifest))]),
+        ],
+        data={"split": split, "metrics": as_json(found), "rows": [row_as_json(row) for row in rows]},
+    )
+
+
+def _facts(manifest: Manifest) -> list[list[str]]:
+    settings = [
+        [f"{name}.{key}", str(value)]
+        for name, section in manifest.config.items()
+        if isinstance(section, dict)
+        for key, value in section.items()
+    ]
+    return [["fingerprint", manifest.fingerprint], ["step", str(manifest.step)], *settings]

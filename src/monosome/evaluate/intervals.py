@@ -1,0 +1,58 @@
+"""Bootstrap intervals that resample clusters, not rows: members of a cluster are not independent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+from monosome.errors import DataError
+from monosome.task import Row
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure with its 95 % interval; `low` and `high` are None when fewer than two clusters were measured."""
+
+    value: float
+    low: float | None
+    high: float | None
+    num_examples: int
+    num_groups: int
+
+
+def interval(
+    rows: Sequence[Row], name: str, *, exponential: bool = False, num_resamples: int = 2000
+) -> Interval | None:
+    """Weighted mean of a row value with its percentile bootstrap interval; None where no row defines it.
+
+    Efron & Tibshirani 1993, chapter 13, with whole clusters (`Row.group`, else the row itself) drawn with
+    replacement. With `exponential` the mean is taken in nats and reported through exp. The draw is seeded: the
+    same rows give the same interval.
+    """
+    defined = [row for row in rows if row.values.get(name) is not None]
+    if not defined:
+        return None
+    sums = _sums_by_group(defined, name)
+    transform = np.exp if exponential else np.asarray
+    value = float(transform(sums[:, 0].sum() / sums[:, 1].sum()))
+    if not np.isfinite(value):
+        raise DataError(f"{name} is not finite over {len(defined)} examples")
+    if len(sums) < 2:
+        return Interval(value, None, None, len(defined), len(sums))
+    draws = np.random.default_rng(0).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=num_resamples)
+    resampled = draws @ sums
+    low, high = np.quantile(transform(resampled[:, 0] / resampled[:, 1]), [0.025, 0.975])
+    return Interval(value, float(low), float(high), len(defined), len(sums))
+
+
+def _sums_by_group(rows: Sequence[Row], name: str) -> Float64[Array, "groups 2"]:
+    sums: dict[str, tuple[float, float]] = {}
+    for row in rows:
+        value = row.values[name]
+        assert value is not None
+        total, weight = sums.get(row.group or row.id, (0.0, 0.0))
+        sums[row.group or row.id] = total + row.weight * value, weight + row.weight
+    return np.array(list(sums.values()), dtype=np.float64)

@@ -13,10 +13,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeGuard, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
 from monosome.errors import ConfigError
 
@@ -148,6 +149,18 @@ class Config(Section):
     numerics: NumericsConfig = NumericsConfig()
     """With what rounding."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_defaults(cls, values: Any) -> Any:
+        """A recipe that sets one key of a section leaves the domain's own defaults of its other keys alone."""
+        if not isinstance(values, dict):
+            return values
+        merged = dict(values)
+        for name, field in cls.model_fields.items():
+            if isinstance(field.default, Section) and isinstance(values.get(name), dict):
+                merged[name] = {**field.default.model_dump(exclude_unset=True), **values[name]}
+        return merged
+
 
 ConfigT = TypeVar("ConfigT", bound=Config)
 
@@ -253,7 +266,7 @@ def _section_at(config_type: type[BaseModel], path: Sequence[str]) -> type[BaseM
     return section
 
 
-def _is_section(annotation: Any) -> bool:
+def _is_section(annotation: Any) -> TypeGuard[type[BaseModel]]:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
@@ -269,9 +282,13 @@ def fill_auto(config: ConfigT, preset: Mapping[str, Mapping[str, Any]]) -> Confi
 
 def fingerprint(config: Config, content_hash: str) -> str:
     """Hexadecimal name (16 digits) of what is learned: the learned sections, and the data by content, not by place."""
-    learned = {name: _without_places(getattr(config, name)) for name in LEARNED_SECTIONS}
-    text = json.dumps({**learned, "content": content_hash}, sort_keys=True)
+    text = json.dumps({**learned(config), "content": content_hash}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def learned(config: Config) -> Values:
+    """The sections that say what is learned, without places: what two runs of one fingerprint have in common."""
+    return {name: _without_places(getattr(config, name)) for name in LEARNED_SECTIONS}
 
 
 def _without_places(value: Any) -> Any:
@@ -284,24 +301,17 @@ def _without_places(value: Any) -> Any:
     }
 
 
-def explain(config_type: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str, str, str]]:
-    """Rows of (key, type, default, meaning) for every setting below `prefix`, such as "optim"."""
+def explain(config_type: type[BaseModel], defaults: BaseModel | None = None) -> Iterator[tuple[str, str, str, str]]:
+    """Rows of (key, type, default, meaning) for every setting; `defaults` is what a recipe gets that sets nothing."""
     for name, field in config_type.model_fields.items():
-        key = name
+        default = getattr(defaults, name) if defaults else field.get_default(call_default_factory=True)
         if _is_section(field.annotation):
-            rest = prefix.removeprefix(key).removeprefix(".") if prefix.split(".")[0] == key else prefix
-            if prefix and prefix.split(".")[0] != key:
-                continue
-            yield from ((f"{key}.{inner}", *row) for inner, *row in _rows(field.annotation, rest))
-        elif not prefix or prefix == key:
-            yield key, _type_text(field), _default_text(field), field.description or ""
-
-
-def _rows(section: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str, str]]:
-    rows = list(explain(section, prefix))
-    if not rows:
-        raise ConfigError(f"there is no setting {prefix!r}", nearest(prefix, list(section.model_fields)))
-    yield from rows
+            section = default if isinstance(default, BaseModel) else None
+            for inner, type_text, text, meaning in explain(field.annotation, section):
+                yield f"{name}.{inner}", type_text, text, meaning
+        else:
+            text = "required" if default is PydanticUndefined else json.dumps(default, default=str)
+            yield name, _type_text(field), text, field.description or ""
 
 
 def _type_text(field: FieldInfo) -> str:
@@ -315,10 +325,6 @@ def _type_text(field: FieldInfo) -> str:
         return str(annotation) if get_origin(annotation) else getattr(annotation, "__name__", str(annotation))
 
     return text(field.annotation)
-
-
-def _default_text(field: FieldInfo) -> str:
-    return "required" if field.is_required() else json.dumps(field.get_default(call_default_factory=True), default=str)
 
 
 def to_toml(config: Config) -> str:

@@ -3,6 +3,7 @@
 One example walks: `examples(split)[i]` → `collate` → `forward` → `loss` → the engine's backward and step.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -73,6 +74,11 @@ class Metric:
     higher_is_better: bool = False
     floor: str = ""
     """Name of the metric that a model which learned nothing reaches, shown beside this one."""
+
+    def of(self, row: Row) -> float | None:
+        """The metric of one row alone; None where the row does not define it."""
+        value = row.values.get(self.value)
+        return math.exp(value) if self.exponential and value is not None else value
 
 
 def mean_values(rows: Sequence[Row]) -> dict[str, float]:

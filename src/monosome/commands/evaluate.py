@@ -56,14 +56,14 @@ def _report(
     headline = f"{first.metric.title} {number(first.interval.value)} {first.metric.unit}".strip()
     versus = f", floor {number(first.floor.value)}" if first.floor else ""
     columns = ["id", "length", *(metric.title for metric in task.metrics)]
-    table = [[row.id, str(row.length), *(number(row.values.get(m.value)) for m in task.metrics)] for row in rows[:200]]
+    table = [[row.id, str(row.length), *(number(m.of(row)) for m in task.metrics)] for row in rows[:200]]
     shown = "" if len(rows) <= 200 else f" The first 200 of {len(rows)}; all are in report.json."
-    points = [
-        (row.length, row.values[first.metric.value]) for row in rows if row.values.get(first.metric.value) is not None
-    ]
+    values = [(row.length, first.metric.of(row)) for row in rows]
+    points = [(length, value) for length, value in values if value is not None]
+    sample = f"on {first.interval.num_examples} examples of {first.interval.num_groups} clusters"
     return Report(
         title=f"{task.config.domain}: {len(rows)} held-out examples",
-        summary=f"{headline}{versus}, on {first.interval.num_examples} examples of {first.interval.num_groups} clusters.",
+        summary=f"{headline}{versus}, {sample}.",
         command=command,
         chapters=[
             Chapter(

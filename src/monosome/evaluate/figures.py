@@ -77,7 +77,7 @@ def scatter(points: Sequence[tuple[float, float]], *, x: str, y: str, title: str
 
     def draw(figure: "Figure") -> None:
         axes = figure.subplots()
-        axes.scatter(*zip(*points, strict=True), s=18, alpha=0.7, linewidth=0)
+        axes.scatter([x for x, _ in points], [y for _, y in points], s=18, alpha=0.7, linewidth=0)
         axes.set(xlabel=x, ylabel=y, title=title)
 
     return svg(draw, name=title)

@@ -40,12 +40,7 @@ _AMBIGUOUS = {
     "B": "C, G or U", "D": "A, G or U", "H": "A, C or U", "V": "A, C or G", "N": "any base",
 }  # fmt: skip
 """IUPAC-IUB codes (Cornish-Bowden 1985)."""
-_MODIFIED = {
-    "I": "inosine",
-    "P": "pseudouridine",
-    "Ψ": "pseudouridine",
-    "X": "an unknown base",
-}
+_MODIFIED = {"I": "inosine", "P": "pseudouridine", "Ψ": "pseudouridine", "X": "an unknown base"}
 
 
 def _atom_mask() -> Bool[np.ndarray, "4 27"]:
@@ -82,8 +77,8 @@ def _measured() -> tuple[Float32[np.ndarray, "4 27 3"], Helix]:
     text = (resources.files("monosome.rna") / "nucleotides.json").read_text()
     values: dict[str, Any] = json.loads(text)
     template = np.full((len(BASES), NUM_ATOMS, 3), np.nan, dtype=np.float32)
-    for base, atoms in values["template"].items():
-        for atom, position in atoms.items():
+    for base in BASES:
+        for atom, position in values[base].items():
             template[BASE_INDEX[base], ATOM_INDEX[atom]] = position
     helix = values["helix"]
     return template, Helix(

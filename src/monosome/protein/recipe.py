@@ -1,0 +1,91 @@
+"""What a ProtGPT2 student's recipe says: its proteins, its tokenizer, its size, its teacher and its loss."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from monosome.config import Config, DataConfig, LossConfig, OptimConfig, Place, Section
+
+
+class ProteinDataConfig(DataConfig):
+    """Which proteins are learned from, and how they become blocks of tokens."""
+
+    path: Place = ""
+    """A FASTA file (.gz too), or a folder with train.fasta and valid.fasta (.gz too); empty takes the package's own
+    set of well-known natural proteins. A single file is split by clusters of similar sequences."""
+    proportion: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of the training proteins that is used, drawn by each sequence's digest: 10 % lies within 20 %."""
+    valid_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Share of the proteins of a single file that is held out, in whole clusters."""
+    max_valid: Annotated[int, Field(gt=0)] = 1000
+    """Held-out proteins that are scored at most, drawn by each sequence's digest."""
+    block_length: Annotated[int, Field(ge=16)] = 512
+    """Tokens per training block; whole proteins are packed into it. ProtGPT2 was trained on 512."""
+    other_letters: Literal["refuse", "skip", "keep"] = "refuse"
+    """Proteins with letters beyond the 20 amino acids: refuse the file, skip them, or keep B J O U X Z as letters."""
+    num_samples: Annotated[int, Field(ge=0)] = 0
+    """Proteins that the teacher samples and that are added to the training set."""
+    tokenizer: Place = ""
+    """Folder or Hub name of the tokenizer; empty takes the teacher's, and trains one where there is no teacher."""
+    vocab_size: Annotated[int, Field(ge=258)] = 512
+    """Entries of a tokenizer that is trained here: `<|endoftext|>`, 256 bytes, and merges."""
+
+
+class GPT2Config(Section):
+    """The student's size: a GPT-2 (Radford et al. 2019) with tied embeddings and no dropout."""
+
+    num_layers: Annotated[int, Field(gt=0)] = 4
+    """Transformer blocks."""
+    num_heads: Annotated[int, Field(gt=0)] = 4
+    """Attention heads per block."""
+    width: Annotated[int, Field(gt=0)] = 512
+    """Channels of the residual stream, a multiple of num_heads."""
+    positions: Annotated[int, Field(ge=16)] = 1024
+    """Longest sequence in tokens."""
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> Self:
+        if self.width % self.num_heads:
+            raise ValueError(f"width {self.width} is no multiple of num_heads {self.num_heads}")
+        return self
+
+
+class DistillationLossConfig(LossConfig):
+    """α · cross-entropy + (1 − α) · T² · KL(teacher ‖ student), both softened by T (Hinton et al., arXiv 1503.02531)."""
+
+    teacher: Place = ""
+    """Folder or Hub name of the teacher, such as nferruz/ProtGPT2; empty learns by cross-entropy alone."""
+    temperature: Annotated[float, Field(gt=0)] = 2.0
+    """T, which both distributions are softened by. 1 is the target that perplexity measures (arXiv 2502.08606)."""
+    alpha: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """α, the weight of the cross-entropy; 1 − α is the teacher's."""
+
+    def weights(self) -> Mapping[str, float]:
+        """Weights of "hard" (cross-entropy) and "soft" (KL at T); without a teacher, of "hard" alone."""
+        if not self.teacher:
+            return {"hard": 1.0}
+        return {"hard": self.alpha, "soft": (1 - self.alpha) * self.temperature**2}
+
+
+class ProteinConfig(Config):
+    """A protein language model, distilled from a teacher or trained by cross-entropy alone."""
+
+    domain: Literal["protein"] = "protein"
+    """Proteins."""
+    data: ProteinDataConfig = ProteinDataConfig()
+    """Which proteins are learned from."""
+    model: GPT2Config = GPT2Config()
+    """The student's size."""
+    loss: DistillationLossConfig = DistillationLossConfig()
+    """The teacher, and how much it counts."""
+    optim: OptimConfig = OptimConfig(weight_decay=0.1, betas=(0.9, 0.99), warmup_steps=100)
+    """The optimiser and its schedule."""
+
+    @model_validator(mode="after")
+    def _blocks_fit(self) -> Self:
+        if self.data.block_length > self.model.positions:
+            raise ValueError(f"data.block_length {self.data.block_length} exceeds model.positions {self.model.positions}")
+        if self.data.num_samples and not self.loss.teacher:
+            raise ValueError("data.num_samples needs loss.teacher, which samples them")
+        return self

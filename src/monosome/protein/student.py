@@ -1,0 +1,67 @@
+"""The student: a GPT-2 through transformers, and how packed proteins go through any causal language model."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+
+from monosome.protein.recipe import GPT2Config
+from monosome.protein.tokens import ProteinTokenizer
+
+
+def build_student(config: GPT2Config, tokenizer: ProteinTokenizer, seed: int) -> nn.Module:
+    """A GPT2LMHeadModel with weights drawn from `seed`, tied embeddings, SDPA attention and no dropout."""
+    from transformers import GPT2Config as Architecture
+    from transformers import GPT2LMHeadModel
+
+    architecture = Architecture(
+        vocab_size=tokenizer.vocab_size,
+        n_positions=config.positions,
+        n_embd=config.width,
+        n_layer=config.num_layers,
+        n_head=config.num_heads,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+        bos_token_id=tokenizer.end,
+        eos_token_id=tokenizer.end,
+        pad_token_id=tokenizer.end,
+        attn_implementation="sdpa",
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model: nn.Module = GPT2LMHeadModel(architecture)
+    return model
+
+
+@dataclass(frozen=True)
+class States:
+    """Last hidden states of a batch, and the head that makes logits of them piece by piece."""
+
+    hidden: Float[Tensor, "b t c"]
+    head: nn.Module
+
+
+def attention_mask(segments: Int64[Tensor, "b t"]) -> Bool[Tensor, "b 1 t t"]:
+    """Which earlier tokens each token sees: those of its own segment. Padding sees padding, so no row is empty."""
+    num_tokens = segments.shape[1]
+    causal = torch.ones(num_tokens, num_tokens, dtype=torch.bool, device=segments.device).tril()
+    return ((segments[:, :, None] == segments[:, None, :]) & causal)[:, None]
+
+
+def run_packed(
+    model: Any,
+    tokens: Int64[Tensor, "b t"],
+    segments: Int64[Tensor, "b t"],
+    positions: Int64[Tensor, "b t"],
+) -> States:
+    """The model on packed proteins: none sees another, and each counts its positions from 0.
+
+    transformers takes a four-dimensional boolean mask as it is (True attends) and adds nothing to it.
+    """
+    body = model.base_model(
+        input_ids=tokens, attention_mask=attention_mask(segments), position_ids=positions, use_cache=False
+    )
+    return States(body.last_hidden_state, model.get_output_embeddings())

@@ -1,0 +1,87 @@
+"""Clusters of related sequences, and splits that never part a cluster."""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from monosome.errors import DataError
+from monosome.sequences.kmers import Ints, index_kmers
+
+
+def cluster(sequences: Sequence[str], k: int, min_shared: float) -> list[int]:
+    """The cluster number of each sequence, from 0.
+
+    Method: single linkage. Two sequences are linked when they share at least `min_shared` (above 0, at most 1) of the
+    distinct k-mers of the one that has fewer, so that a fragment joins the sequence it is cut from; equal sequences
+    are always linked. Clusters are numbered by their alphabetically first sequence: a sequence's number depends on
+    the set of sequences and not on their order.
+
+    Limits: shared k-mers are a stand-in for alignment. Identity of 80 % leaves about .8^k of the k-mers, so distant
+    homologues (below about 40 % identity for proteins) are not found; repeats and low complexity link sequences that
+    are not related; a chain of fragments can join sequences that share nothing (single linkage). Sequences shorter
+    than k link to equal ones only. Time grows with the sum over k-mers of the square of the number of their sequences:
+    near-linear where most k-mers are rare (k ≥ 6 for proteins, k ≥ 9 for RNA).
+    """
+    if not 0 < min_shared <= 1:
+        raise ValueError(f"min_shared is {min_shared}, and must be above 0 and at most 1")
+    distinct = sorted({sequence.upper() for sequence in sequences})
+    index = index_kmers(distinct, k)
+    parents = np.arange(len(distinct))
+    for portion in index.shared_counts():
+        needed = min_shared * np.minimum(index.num_kmers[portion.first], index.num_kmers[portion.second])
+        linked = portion.shared >= needed
+        _join(parents, portion.first[linked], portion.second[linked])
+    # A root is its cluster's smallest index, so its alphabetically first sequence.
+    _, numbers = np.unique(_roots(parents), return_inverse=True)
+    number_of = dict(zip(distinct, numbers.tolist(), strict=True))
+    return [number_of[sequence.upper()] for sequence in sequences]
+
+
+def split_by_cluster(clusters: Sequence[int | str], valid_share: float, seed: int) -> list[str]:
+    """ "train" or "valid" for each sequence, whole clusters at a time, whatever the order of the input.
+
+    Clusters are drawn in a random order fixed by `seed`, and taken for "valid" while they fit into `valid_share`
+    (between 0 and 1) of the sequences; where none fits, the smallest is taken. A cluster larger than the share thus
+    always trains. Raises DataError when there is but one cluster.
+    """
+    if not 0 < valid_share < 1:
+        raise ValueError(f"valid_share is {valid_share}, and must be between 0 and 1")
+    sizes: dict[int | str, int] = {}
+    for name in clusters:
+        sizes[name] = sizes.get(name, 0) + 1
+    if len(sizes) < 2:
+        raise DataError("all sequences are relatives of each other: none can be held out", "add unrelated sequences")
+    order = sorted(sizes, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest())
+    room = max(1, round(valid_share * len(clusters)))
+    valid: set[int | str] = set()
+    for name in order:
+        if sizes[name] <= room:
+            valid.add(name)
+            room -= sizes[name]
+    valid = valid or {min(order, key=lambda name: sizes[name])}
+    return ["valid" if name in valid else "train" for name in clusters]
+
+
+def _join(parents: Ints, first: Ints, second: Ints) -> None:
+    """Unite each pair, in place; the smaller root becomes the parent."""
+    roots = _roots(parents)
+    ends = np.stack([roots[first], roots[second]])
+    ends = np.unique(np.sort(ends[:, ends[0] != ends[1]], axis=0), axis=1)
+    for low, high in ends.T.tolist():
+        low, high = sorted((_root(parents, low), _root(parents, high)))
+        parents[high] = low
+
+
+def _root(parents: Ints, node: int) -> int:
+    while parents[node] != node:
+        parents[node] = parents[parents[node]]  # path halving keeps the trees flat
+        node = int(parents[node])
+    return node
+
+
+def _roots(parents: Ints) -> Ints:
+    roots = parents
+    while not np.array_equal(roots, above := roots[roots]):
+        roots = above
+    return roots

@@ -1,0 +1,137 @@
+"""One training step of any task, on whatever tensors it is given: no folder, no clock, no journal."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
+
+from monosome.config import Config
+from monosome.hardware.detect import Device
+from monosome.task import Batch, Loss, Task
+from monosome.train.checkpoint import load_state, load_tensors
+from monosome.train.optim import (
+    Average,
+    State,
+    load_optimizer_state,
+    normalise_and_clip,
+    optimizer_for,
+    optimizer_state,
+    set_learning_rate,
+)
+from monosome.train.precision import autocast
+from monosome.train.schedules import average_decay, learning_rate
+
+
+@dataclass(frozen=True)
+class MicroBatch:
+    """Examples that are computed at once, and the seed of what their forward pass draws (dropout)."""
+
+    batch: Batch
+    seed: int
+
+
+@dataclass
+class Sums:
+    """A step added up over its micro-batches, still on the device: reading a number waits for the device."""
+
+    losses: list[Float[Tensor, ""]] = field(default_factory=list)
+    """Weighted loss of each micro-batch, summed over its units."""
+    terms: dict[str, Float[Tensor, ""]] = field(default_factory=dict)
+    """Each term of the loss, summed over the units of all micro-batches."""
+    count: Shaped[Tensor, ""] | float = 0.0
+    """Units of the task."""
+    grad_norm: Float[Tensor, ""] | float = 0.0
+    """Global norm of the gradient of the mean loss, before clipping."""
+
+    def add(self, loss: Loss, weighted: Float[Tensor, ""]) -> None:
+        """Add a micro-batch."""
+        self.losses.append(weighted.detach())
+        self.count = self.count + loss.count
+        for name, value in loss.sums.items():
+            self.terms[name] = self.terms.get(name, 0.0) + value.detach()
+
+    def read(self) -> "Figures":
+        """The step in plain numbers; waits for the device once."""
+        numbers = [*self.losses, *self.terms.values(), self.count, self.grad_norm]
+        device = self.losses[0].device
+        values = torch.stack([torch.as_tensor(x, dtype=torch.float32, device=device) for x in numbers]).tolist()
+        *sums, count, grad_norm = values
+        losses, terms = sums[: len(self.losses)], dict(zip(self.terms, sums[len(self.losses) :], strict=True))
+        return Figures(losses, terms, count, grad_norm)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """A step in plain numbers: sums over units, as `Sums` names them."""
+
+    losses: list[float]
+    terms: dict[str, float]
+    count: float
+    grad_norm: float
+
+    @property
+    def loss(self) -> float:
+        """Mean weighted loss per unit."""
+        return sum(self.losses) / self.count
+
+    @property
+    def means(self) -> dict[str, float]:
+        """Mean of each term per unit."""
+        return {name: value / self.count for name, value in self.terms.items()}
+
+
+class Learner:
+    """A model with its optimiser and its moving average: everything that a step changes.
+
+    `config` is resolved: nothing in it is "auto".
+    """
+
+    def __init__(self, task: Task[Any, Any, Any], model: nn.Module, config: Config, device: Device) -> None:
+        self.task, self.model, self.config, self.device = task, model, config, device
+        self.weights = config.loss.weights()
+        self.trainable = [weight for weight in model.parameters() if weight.requires_grad]
+        self.optimizer = optimizer_for(model, config.optim, fused=bool(config.numerics.fused_optimizer))
+        self.average = Average(model) if config.train.ema_decay else None
+
+    def step(self, step: int, micro_batches: Iterable[MicroBatch]) -> Sums:
+        """One optimiser step, counted from 0: sums go backward, and their gradient is divided once, by the count."""
+        sums, optim, train = Sums(), self.config.optim, self.config.train
+        for micro in micro_batches:
+            torch.manual_seed(micro.seed)
+            with autocast(self.device, self.config.numerics):
+                loss = self.task.loss(self.task.forward(self.model, micro.batch), micro.batch)
+                weighted = loss.weighted(self.weights)
+            weighted.backward()
+            sums.add(loss, weighted)
+        sums.grad_norm = normalise_and_clip(self.trainable, sums.count, optim.clip_norm)
+        set_learning_rate(self.optimizer, learning_rate(optim, train.steps, step))
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        if self.average:
+            self.average.update(self.model, average_decay(train.ema_decay, step))
+        return sums
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """The model that evaluations and users get: the moving average, where there is one."""
+        return self.average.model if self.average else self.model
+
+    def states(self, *, with_optimizer: bool = True) -> dict[str, State]:
+        """What a checkpoint holds, by the name of its file."""
+        states = {"model": self.model.state_dict()}
+        if self.average:
+            states["ema"] = self.average.model.state_dict()
+        if with_optimizer:
+            states["optimizer"] = optimizer_state(self.optimizer, self.model)
+        return states
+
+    def restore(self, checkpoint: Path) -> None:
+        """Take up where a checkpoint was written; raises CheckpointError when it is damaged or of another model."""
+        load_state(self.model, load_tensors(checkpoint, "model"), checkpoint)
+        if self.average:
+            load_state(self.average.model, load_tensors(checkpoint, "ema"), checkpoint)
+        load_optimizer_state(self.optimizer, self.model, load_tensors(checkpoint, "optimizer"))

@@ -349,8 +349,8 @@ def write(fit: Fit, num_stems: int, counts: dict[str, int]) -> None:
 
 
 def rounded(vector: Tensor) -> list[float]:
-    """Four decimals, and no −0."""
-    return [round(float(value), 4) + 0.0 for value in vector]
+    """Five decimals, and no −0."""
+    return [round(float(value), 5) + 0.0 for value in vector]
 
 
 if __name__ == "__main__":

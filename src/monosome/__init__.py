@@ -12,7 +12,7 @@ _HOMES = {
     "fold": "monosome.rna.predict",
     "assess": "monosome.rna.metrics",
     "generate": "monosome.protein.generate",
-    "distill": "monosome.protein.task",
+    "distill": "monosome.commands.distill",
     "Trainer": "monosome.train.loop",
     "Task": "monosome.task",
 }

@@ -330,7 +330,7 @@ def _type_text(field: FieldInfo) -> str:
 def to_toml(config: Config) -> str:
     """The resolved configuration as TOML that `read_recipe` reads back to the same values."""
     values = json.loads(config.model_dump_json())
-    top = [f"{key} = {_toml_value(value)}" for key, value in values.items() if not isinstance(value, dict)]
+    top = [f"{key} = {toml_value(value)}" for key, value in values.items() if not isinstance(value, dict)]
     return (
         "\n".join(
             [
@@ -346,11 +346,15 @@ def _toml_table(name: str, values: Values) -> Iterator[str]:
     yield f"\n[{name}]"
     for key, value in values.items():
         if not isinstance(value, dict) and value is not None:
-            yield f"{key} = {_toml_value(value)}"
+            yield f"{key} = {toml_value(value)}"
     for key, value in values.items():
         if isinstance(value, dict):
             yield from _toml_table(f"{name}.{key}", value)
 
 
-def _toml_value(value: Any) -> str:
-    return "[" + ", ".join(map(_toml_value, value)) + "]" if isinstance(value, list) else json.dumps(value)
+def toml_value(value: Any) -> str:
+    """A string, number, switch or list of them as TOML text."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(toml_value, value))}]"
+    # JSON, but TOML knows no surrogate pairs and wants the delete character escaped.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

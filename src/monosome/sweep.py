@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError
 
 from monosome.atomic import write_text
-from monosome.config import Section, Values, nearest, override, read_recipe
+from monosome.config import Section, Values, nearest, override, read_recipe, toml_value
 from monosome.errors import ConfigError, MonosomeError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Sweep(Section):
     settings: Annotated[dict[str, Any], BeforeValidator(_flattened), Field(default_factory=dict)]
     """Settings over the recipe that all trials share."""
     grid: Annotated[
-        dict[str, Annotated[list[Any], Field(min_length=1)]], BeforeValidator(_flattened), Field(min_length=1)
+        dict[str, Annotated[list[Any], Field(min_length=1)]], Field(min_length=1), BeforeValidator(_flattened)
     ]
     """The values to try for each setting; the trials are all their combinations."""
 
@@ -64,7 +64,7 @@ class Sweep(Section):
 
     def assignments(self, point: Values) -> list[str]:
         """The shared settings and those of one point, as "key=value" over the recipe."""
-        return [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in {**self.settings, **point}.items()]
+        return [f"{key}={toml_value(value)}" for key, value in {**self.settings, **point}.items()]
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,13 @@ class SweepResult:
         winner = self.winner.name if self.winner else None
         return {"sweep": self.sweep.model_dump(), "winner": winner, "trials": trials}
 
-    def table(self) -> tuple[list[str], list[list[str]]]:
-        """Column names, and a row of text for each trial: settings, figures (the objective first), seconds."""
+    def figures(self) -> list[str]:
+        """Names of what was measured, the objective first."""
         measured = dict.fromkeys(name for trial in self.trials for name in trial.values)
-        figures = sorted(measured, key=lambda name: name != self.sweep.objective)
+        return sorted(measured, key=lambda name: name != self.sweep.objective)
+
+    def table(self, figures: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+        """Column names, and a row of text for each trial: settings, these figures, seconds, winner or failure."""
         rows = [
             [
                 *(str(value) for value in trial.settings.values()),
@@ -226,7 +229,7 @@ def _defined(value: float) -> float | None:
 
 
 def _markdown(result: SweepResult) -> str:
-    columns, rows = result.table()
+    columns, rows = result.table(result.figures())
     lines = [columns, ["---"] * len(columns), *rows]
     cells = [[cell.replace("|", "\\|") for cell in line] for line in lines]
     winner = f"Winner: {result.winner.name}" if result.winner else "No trial has finished."

@@ -6,20 +6,22 @@ One example walks: `examples(split)[i]` → `collate` → `forward` → `loss` �
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, runtime_checkable
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from monosome.config import Config
 
+BatchT = TypeVar("BatchT", bound="Batch")
+
 
 @dataclass(frozen=True)
 class Batch:
     """Several examples padded to one length; each domain's subclass names the tensors and their shapes."""
 
-    def to(self, device: torch.device) -> Self:
+    def to(self: BatchT, device: torch.device) -> BatchT:
         """The same batch with every tensor on `device`."""
         tensors = {f.name: getattr(self, f.name) for f in fields(self)}
         moved = {
@@ -52,7 +54,8 @@ class Loss:
 class Row:
     """What was measured on one example; undefined values are None.
 
-    `weight` is what the values are averaged with (tokens, or 1); `group` is the cluster that intervals resample.
+    `weight` is what the values are averaged with (tokens, or 1), `weights` names the values that have another (residues,
+    for a figure per residue); `group` is the cluster that intervals resample.
     """
 
     id: str
@@ -60,6 +63,11 @@ class Row:
     length: int
     group: str = ""
     weight: float = 1.0
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+    def weight_of(self, name: str) -> float:
+        """What the value of that name is averaged with."""
+        return self.weights.get(name, self.weight)
 
 
 @dataclass(frozen=True)
@@ -88,13 +96,12 @@ def mean_values(rows: Sequence[Row]) -> dict[str, float]:
         for name, value in row.values.items():
             if value is not None:
                 total, weight = totals.get(name, (0.0, 0.0))
-                totals[name] = total + row.weight * value, weight + row.weight
+                totals[name] = total + row.weight_of(name) * value, weight + row.weight_of(name)
     return {name: total / weight for name, (total, weight) in totals.items()}
 
 
 ExampleT = TypeVar("ExampleT")
 ExampleT_co = TypeVar("ExampleT_co", covariant=True)
-BatchT = TypeVar("BatchT", bound=Batch)
 OutputsT = TypeVar("OutputsT")
 
 

@@ -18,8 +18,8 @@ TaskFactory = Callable[..., Task[Any, Any, Any]]
 FACTORIES: dict[str, TaskFactory] = {
     "toy": toy_task,
 }
-"""Tasks by name. A factory takes "key=value" overrides and returns a Task with little data, for which a step takes a few
-hundredths of a second: a law trains it for a dozen steps."""
+"""Tasks by name. A factory takes "key=value" overrides and returns a Task with little data, a few of whose steps take
+less than a second on one core: each law takes about ten."""
 
 
 @pytest.fixture(params=sorted(FACTORIES))

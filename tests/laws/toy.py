@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from monosome.config import Config, DataConfig, LossConfig, OptimConfig, Place, Section, TrainConfig, build, override
 from monosome.task import Batch, Examples, Loss, Metric, Row, Task
@@ -88,8 +88,8 @@ class Block(nn.Module):
 
     def forward(self, x: Float[Tensor, "b n c"]) -> Float[Tensor, "b n c"]:
         query, key, value = self.mix(self.norm(x)).chunk(3, dim=-1)
-        x = x + F.scaled_dot_product_attention(query, key, value, is_causal=True)
-        hidden: Tensor = self.narrow(F.gelu(self.widen(x)))
+        x = x + functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+        hidden: Tensor = self.narrow(functional.gelu(self.widen(x)))
         return x + self.dropout(hidden)
 
 
@@ -125,14 +125,18 @@ class ToyTask(Task[Word, WordBatch, Tensor]):
         generator = torch.Generator().manual_seed(len(split))
         lengths = torch.randint(4, data.longest, (num,), generator=generator).tolist()
         periods = torch.randint(2, LETTERS, (num,), generator=generator).tolist()
-        words = (tuple((place * 5) % period for place in range(length)) for length, period in zip(lengths, periods))
+        words = (
+            tuple((place * 5) % period for place in range(length))
+            for length, period in zip(lengths, periods, strict=True)
+        )
         return Words(tuple(Word(f"{split}_{number}", word) for number, word in enumerate(words)))
 
     def length(self, example: Word) -> int:
         return len(example.letters)
 
     def collate(self, examples: Sequence[Word], seeds: Sequence[int] | None = None) -> WordBatch:
-        crops = [self._crop(word.letters, seed) for word, seed in zip(examples, seeds or [None] * len(examples))]
+        drawn = seeds or [None] * len(examples)
+        crops = [self._crop(word.letters, seed) for word, seed in zip(examples, drawn, strict=True)]
         longest = max(map(len, crops))
         letters = torch.tensor([[*crop, *[0] * (longest - len(crop))] for crop in crops])
         return WordBatch(letters, torch.tensor([[place < len(crop) for place in range(longest)] for crop in crops]))
@@ -148,7 +152,7 @@ class ToyTask(Task[Word, WordBatch, Tensor]):
     def loss(self, outputs: Float[Tensor, "b n v"], batch: WordBatch) -> Loss:
         known = batch.mask[:, 1:]
         logits = outputs[:, :-1].float()
-        surprise = F.cross_entropy(logits.flatten(0, 1), batch.letters[:, 1:].flatten(), reduction="none")
+        surprise = functional.cross_entropy(logits.flatten(0, 1), batch.letters[:, 1:].flatten(), reduction="none")
         calm = logits.logsumexp(-1) ** 2
         sums = {"next_letter": (surprise * known.flatten()).sum(), "calm": (calm * known).sum()}
         return Loss(sums, known.sum())
@@ -161,7 +165,8 @@ class ToyTask(Task[Word, WordBatch, Tensor]):
                 batch = self.collate([examples[index]]).to(device)
                 loss = self.loss(self.forward(model, batch), batch)
                 value = float(loss.weighted(self.config.loss.weights()) / loss.count)
-                rows.append(Row(examples[index].id, {"loss": value}, self.length(examples[index]), weight=float(loss.count)))
+                length = self.length(examples[index])
+                rows.append(Row(examples[index].id, {"loss": value}, length, weight=float(loss.count)))
         return rows
 
     def dummy(self, length: int) -> Word:

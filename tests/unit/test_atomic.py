@@ -31,7 +31,9 @@ def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
 def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
     """A real file system of 64 kB, filled."""
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", tmp_path], check=False, capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", tmp_path], check=False, capture_output=True
+    )
     if mounted.returncode:
         pytest.skip("this system does not let root mount a tmpfs")
     try:

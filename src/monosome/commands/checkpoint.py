@@ -21,7 +21,7 @@ def show(path: Path, *, json: bool) -> None:
     facts = {
         key: values[key] for key in ("fingerprint", "step", "seconds", "evaluation", "versions", "files", "format")
     }
-    print_table([str(found), ""], list(_leaves(facts)))
+    print_table(["fact", ""], list(_leaves(facts)), title=str(found))
     print()
     print_table(["recipe", ""], list(_leaves(manifest.config)))
     for stretch in manifest.stretches:
@@ -56,7 +56,7 @@ def _checkpoints(path: Path) -> list[Path]:
         return [path]
     folder = path / "checkpoints" if (path / "checkpoints").is_dir() else path
     best = folder / checkpoint.BEST
-    return [*checkpoint.numbered(folder), *([best] if best.is_dir() else [])] or [path]
+    return [*checkpoint.numbered(folder), *([best] if best.is_dir() else [])] or [checkpoint.find(path)]
 
 
 def _leaves(values: dict[str, Any], prefix: str = "") -> Iterator[list[str]]:

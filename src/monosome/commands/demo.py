@@ -2,44 +2,101 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 
-from monosome import __version__
-from monosome.atomic import write_text
-from monosome.commands.output import print_measures
+from monosome.commands.demo_report import Made, demo_report
+from monosome.commands.fold import write_target
 from monosome.commands.train import Trained, train
 from monosome.errors import DataError
-from monosome.evaluate.figures import bars, curves
-from monosome.evaluate.page import Chapter, Picture, Report, Table, write_report
-from monosome.evaluate.rows import Measure, as_json, interval_text, measure_cells, number
-from monosome.hardware.detect import detect
-from monosome.rna.drawing import arcs_svg, structure_svg
-from monosome.rna.files import write_structure
-from monosome.rna.pairing import pairs_of
+from monosome.evaluate.page import write_report
+from monosome.protein.generate import generate, records
+from monosome.protein.sampling import Sample, SamplingSettings
 from monosome.rna.predict import Prediction, load
-from monosome.sequences.fasta import read_fasta, write_fasta
-from monosome.train.journal import read_journal
+from monosome.sequences.fasta import Record, read_fasta, write_fasta
 
-MARKER = "demo.txt"
+RNA = ["train.steps=300", "execution.evaluate_every=100", "execution.save_every=100"]
+"""About a minute on two cores. The held-out hairpins and duplexes have lengths that training never sees."""
+TEACHER = ["train.steps=120"]
+STUDENT = ["train.steps=120", "data.num_samples=60"]
+NUM_SAMPLES = 20
+COMMAND = "monosome demo"
 
 
 def run(out: Path) -> None:
-    """Make everything below `out` and say what was made, where, and what to type next."""
-    started = time.monotonic()
+    """Make everything below `out`; say what was made, where, and what to type next.
+
+    Raises DataError when `out` holds something else. Interrupted, it goes on where it was stopped.
+    """
     _claim(out)
-    _say("1/4 training BetaRho on hairpins and duplexes built from ideal A-form geometry")
-    rna = train("rna/micro", RNA_SETTINGS, out=out / "betarho")
-    _say("2/4 folding three well-known RNAs with it")
-    folded = _fold(out)
-    _say("3/4 training a stand-in teacher on well-known proteins")
-    teacher = train("protein/micro", TEACHER_SETTINGS, out=out / "teacher")
-    _say("4/4 distilling a student from the teacher")
-    student = train(
-        "protein/micro", [*STUDENT_SETTINGS, f"teacher.path={out / 'teacher' / 'model'}"], out=out / "student"
-    )
-    sampled = _sample(out)
-    seconds = time.monotonic() - started
-    page = write_report(_report(out, rna, folded, teacher, student, sampled, seconds), out)
-    _conclude(out, page, [("BetaRho", rna), ("student", student)], seconds)
+    seconds: dict[str, float] = {}
+    with _timed(seconds, "training BetaRho on hairpins and duplexes of ideal A-form geometry"):
+        rna = _trained("rna/micro", RNA, out / "betarho")
+    with _timed(seconds, "folding three well-known RNAs with it"):
+        folded = _fold(out)
+    with _timed(seconds, "training a stand-in teacher on well-known proteins"):
+        teacher = _trained("protein/micro", TEACHER, out / "teacher")
+    with _timed(seconds, "distilling a student from the teacher, on proteins and on what the teacher samples"):
+        student = _trained("protein/micro", [*STUDENT, f"loss.teacher={out / 'teacher' / 'model'}"], out / "student")
+    with _timed(seconds, "sampling proteins from the student"):
+        sampled = _sample(out)
+    made = Made(rna, folded, teacher, student, sampled, seconds)
+    page = write_report(demo_report(made, out, COMMAND), out)
+    _conclude(out, page, sum(seconds.values()))
+
+
+def _claim(out: Path) -> None:
+    """Refuse a folder that holds anything but an earlier demo."""
+    if out.exists() and not out.is_dir():
+        raise DataError(f"{out} is a file", "monosome demo --out ANOTHER")
+    if out.is_dir() and any(out.iterdir()) and not (out / "betarho").is_dir():
+        raise DataError(f"{out} holds something else already", "monosome demo --out ANOTHER")
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], what: str) -> Iterator[None]:
+    print(f"{len(seconds) + 1}/5 {what}", file=sys.stderr, flush=True)
+    started = time.monotonic()
+    yield
+    seconds[what] = time.monotonic() - started
+
+
+def _trained(recipe: str, settings: Sequence[str], folder: Path) -> Trained:
+    trained = train(recipe, settings, out=folder)
+    if trained.outcome.interrupted:
+        sys.exit(130)
+    return trained
+
+
+def _fold(out: Path) -> list[tuple[Record, list[Prediction]]]:
+    """The package's well-known RNAs, folded by the model that the demo has just trained."""
+    with resources.as_file(resources.files("monosome.rna") / "known.fasta") as path:
+        known = read_fasta(path)
+    predictor = load(out / "betarho")
+    folded = [(record, predictor.fold(record.sequence, id=record.id)) for record in known]
+    for record, predictions in folded:
+        write_target(out / "structures" / record.id, record, predictions, predictor, COMMAND)
+    return folded
+
+
+def _sample(out: Path) -> list[Sample]:
+    settings = SamplingSettings(max_length=256, repetition_penalty=1.0, top_k=0)
+    samples = generate(str(out / "student"), NUM_SAMPLES, settings)
+    write_fasta(records(samples), out / "sampled.fasta")
+    return samples
+
+
+def _conclude(out: Path, page: Path, seconds: float) -> None:
+    print(f"""
+made in {seconds:.0f} s:
+  {page}  the report: open it in a browser
+  {out / "structures"}  three RNAs, five structures each, as mmCIF
+  {out / "betarho"}, {out / "teacher"}, {out / "student"}  the trained models
+  {out / "sampled.fasta"}  proteins that the student made up
+
+next:
+  monosome fold GGCGAACUGCGAAAGCAGUUCGCC -o hairpin --checkpoint {out / "betarho"}
+  monosome train rna/micro data.path=FOLDER_OF_STRUCTURES
+  monosome distill nferruz/ProtGPT2 --size tiny --data PROTEINS.fasta""")

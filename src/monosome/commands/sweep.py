@@ -2,6 +2,7 @@
 
 import hashlib
 import json as json_text
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,6 @@ from monosome.commands.output import print_json, print_table
 from monosome.config import Values, build, override, read_recipe
 from monosome.errors import ConfigError
 from monosome.sweep import Sweep, read_sweep, run_sweep
-from monosome.task import mean_values
 from monosome.train.loop import Trainer
 
 
@@ -24,13 +24,13 @@ def run(sweep: str, settings: Sequence[str], *, out: Path | None, json: bool) ->
     if json:
         print_json({"folder": str(folder), **result.as_json()})
     else:
-        print_table(*result.table(), title=f"{plan.recipe}, by {plan.objective}")
+        print_table(*result.table([plan.objective]), title=f"{plan.recipe}, by {plan.objective}")
     if result.winner is None:
         reasons = dict.fromkeys(trial.failure for trial in result.trials)
         raise ConfigError(f"no trial succeeded: {'; '.join(reasons)}", f"see {folder / 'sweep.md'}")
     if not json:
-        settled = " ".join(plan.assignments(result.winner.settings))
-        print(f"\nwinner: {result.winner.name}\nnext: monosome train {plan.recipe} {settled}")
+        command = shlex.join(["monosome", "train", plan.recipe, *plan.assignments(result.winner.settings)])
+        print(f"\nwinner: {result.winner.name}\nnext: {command}\nall figures: {folder / 'sweep.md'}")
 
 
 def train_trial(plan: Sweep, assignments: Sequence[str], folder: Path) -> dict[str, float]:
@@ -39,7 +39,7 @@ def train_trial(plan: Sweep, assignments: Sequence[str], folder: Path) -> dict[s
     outcome = Trainer(task_for(_values(plan, assignments)), folder).fit()
     if outcome.interrupted:
         sys.exit(130)
-    return mean_values(outcome.rows)
+    return outcome.evaluation
 
 
 def default_folder(name: str, plan: Sweep) -> Path:

@@ -54,5 +54,6 @@ def _sums_by_group(rows: Sequence[Row], name: str) -> Float64[Array, "groups 2"]
         value = row.values[name]
         assert value is not None
         total, weight = sums.get(row.group or row.id, (0.0, 0.0))
-        sums[row.group or row.id] = total + row.weight * value, weight + row.weight
+        own = row.weight_of(name)
+        sums[row.group or row.id] = total + own * value, weight + own
     return np.array(list(sums.values()), dtype=np.float64)

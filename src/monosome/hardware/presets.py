@@ -53,7 +53,7 @@ class Preset:
 @cache
 def presets() -> tuple[Preset, ...]:
     """All presets, in the file's order: cpu, mps, then cards by memory."""
-    text = (resources.files("monosome.hardware") / "presets.toml").read_text(encoding="utf-8")
+    text = (resources.files("monosome") / "hardware" / "presets.toml").read_text(encoding="utf-8")
     return tuple(_parsed(name, entry) for name, entry in tomllib.loads(text).items())
 
 

@@ -4,10 +4,10 @@ import gzip
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import IO
 
 from monosome.atomic import replacing, write_text
 from monosome.errors import DataError
@@ -36,14 +36,18 @@ class ProteinSource:
 
     def __init__(self, config: ProteinDataConfig) -> None:
         self.config = config
+        self._noted: set[Path] = set()
         self.path = Path(config.path).expanduser() if config.path else NATURAL
         if not self.path.exists():
             raise DataError(f"{self.path} is not there", "data.path is a FASTA file, or a folder with train and valid")
 
     def content_hash(self, split: str) -> str:
         """Hexadecimal digest of the file that the split is made of, the same for plain and gzipped text."""
-        with _open_binary(self._file(split)) as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        path, digest = self._file(split), hashlib.sha256()
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            while piece := stream.read(2**20):
+                digest.update(piece)
+        return digest.hexdigest()
 
     def proteins(self, split: str) -> Iterator[Protein]:
         """The proteins of a split: of "train" the recipe's proportion, of "valid" at most `max_valid`.
@@ -82,11 +86,16 @@ class ProteinSource:
     def _records(self, split: str) -> Iterator[Record]:
         path = self._file(split)
         keep_other = self.config.other_letters == "keep"
+        num_skipped = 0
         for record in iter_fasta(path):
-            if self.config.other_letters == "skip" and record.sequence.upper().strip(AMINO_ACIDS):
+            if self.config.other_letters == "skip" and record.sequence.upper().removesuffix("*").strip(AMINO_ACIDS):
+                num_skipped += 1
                 continue
             sequence = parse_protein(record.sequence, f"{path}, record {record.id}", other_letters=keep_other)
             yield Record(record.id, record.description, sequence)
+        if num_skipped and path not in self._noted:
+            self._noted.add(path)
+            print(f"note: {num_skipped} proteins of {path} left out, with letters beyond the 20", file=sys.stderr)
 
     def _file(self, split: str) -> Path:
         if not self.path.is_dir():
@@ -112,12 +121,6 @@ def _digest(sequence: str) -> int:
     return int.from_bytes(hashlib.sha256(sequence.encode()).digest()[:8], "big")
 
 
-def _open_binary(path: Path) -> IO[bytes]:
-    if path.suffix == ".gz":
-        return gzip.open(path)  # type: ignore[return-value]  # GzipFile reads bytes
-    return path.open("rb")
-
-
 def trained_tokenizer(source: ProteinSource) -> ProteinTokenizer:
     """The tokenizer of the source's training proteins, from the cache where it was trained before."""
     config = source.config
@@ -130,22 +133,21 @@ def trained_tokenizer(source: ProteinSource) -> ProteinTokenizer:
     return load_tokenizer(str(folder))
 
 
-def corpus(
-    source: ProteinSource, split: str, tokenizer: ProteinTokenizer, samples: Sequence[str] = ()
-) -> PackedCorpus:
+def corpus(source: ProteinSource, split: str, tokenizer: ProteinTokenizer, samples: Sequence[str] = ()) -> PackedCorpus:
     """The split as blocks: "train" packed, with `samples` added; "valid" one protein a block, labelled.
 
-    Tokenised once: the cache knows it by the content of the proteins and of the tokenizer.
+    Tokenised once: the cache knows it by the content of the proteins and of the tokenizer. Samples do not enter
+    `content_hash`: what draws them does.
     """
     config = source.config
     settings = config.model_dump(include={"proportion", "valid_share", "max_valid", "block_length", "other_letters"})
-    key = _key([source.content_hash(split), split, tokenizer.content_hash, settings, list(samples)])
-    folder = cache_folder() / "corpora" / key[:32]
+    content_hash = _key([source.content_hash(split), split, tokenizer.content_hash, settings])
+    folder = cache_folder() / "corpora" / _key([content_hash, list(samples)])[:32]
     if not folder.is_dir():
         proteins = _with_samples(source.proteins(split), samples)
         with replacing(folder) as temporary:
             write_corpus(temporary, proteins, tokenizer, config.block_length, packed=split == "train")
-    return PackedCorpus(folder, key)
+    return PackedCorpus(folder, content_hash)
 
 
 def _with_samples(proteins: Iterator[Protein], samples: Sequence[str]) -> Iterator[Protein]:

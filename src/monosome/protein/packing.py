@@ -3,9 +3,9 @@
 import json
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import batched
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -50,9 +50,9 @@ class PackedCorpus:
 
     def __init__(self, folder: Path, content_hash: str) -> None:
         self.content_hash = content_hash
-        self.tokens: Int32[Array, "n"] = np.load(folder / "tokens.npy", mmap_mode="r", allow_pickle=False)
-        self.pieces: Int64[Array, "p"] = np.load(folder / "pieces.npy", allow_pickle=False)
-        self._blocks: Int64[Array, "m"] = np.load(folder / "blocks.npy", allow_pickle=False)
+        self.tokens = np.load(folder / "tokens.npy", mmap_mode="r", allow_pickle=False)
+        self.pieces = np.load(folder / "pieces.npy", allow_pickle=False)
+        self._blocks = np.load(folder / "blocks.npy", allow_pickle=False)
         facts = json.loads((folder / "facts.json").read_text())
         self.num_proteins: int = facts["num_proteins"]
         self.residues: Mapping[str, int] = facts["residues"]
@@ -81,7 +81,7 @@ def write_corpus(
     lengths, residues, labels = list[int](), Counter[str](), list[Label]()
     scratch = folder / "scratch"
     with scratch.open("wb") as stream:
-        for batch in batched(proteins, BATCH):
+        for batch in _batches(iter(proteins)):
             for protein, tokens in zip(batch, tokenizer.encode([p.sequence for p in batch]), strict=True):
                 stream.write(tokens.tobytes())
                 lengths.append(len(tokens))
@@ -94,6 +94,11 @@ def write_corpus(
     scratch.unlink()
     facts = {"num_proteins": len(lengths), "residues": dict(residues), "labels": [asdict(label) for label in labels]}
     (folder / "facts.json").write_text(json.dumps(facts))
+
+
+def _batches(proteins: Iterator[Protein]) -> Iterator[list[Protein]]:
+    while batch := list(islice(proteins, BATCH)):
+        yield batch
 
 
 def _cut(
@@ -109,7 +114,7 @@ def _cut(
 
 def _by_owner(owners: Int64[Array, "p"]) -> list[list[int]]:
     bounds = np.flatnonzero(np.diff(owners, prepend=-1, append=-1))
-    return [list(range(start, stop)) for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [list(range(start, stop)) for start, stop in pairwise(bounds.tolist())]
 
 
 def best_fit(sizes: Int64[Array, "p"], capacity: int) -> list[list[int]]:
@@ -154,5 +159,3 @@ def _write_tokens(
 
 def _bounds(sizes: Int64[Array, "p"]) -> Int64[Array, "p+1"]:
     return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-
-

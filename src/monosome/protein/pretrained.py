@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from monosome.errors import CheckpointError
+from monosome.protein.tokens import HUB_NAME
 
 EXPORT_FOLDER = "model"
 """Folder of a run that holds the trained model as transformers loads it."""
@@ -20,6 +21,10 @@ def locate(place: str) -> str:
     """The folder that transformers loads for `place`: itself, or the exported model of a run; a Hub name as it is."""
     folder = Path(place).expanduser()
     if not folder.exists():
+        if not HUB_NAME.fullmatch(place):
+            raise CheckpointError(
+                f"there is no folder {place}", "give a run, a model's folder, or OWNER/NAME of the Hub"
+            )
         return place
     for candidate in (folder, folder / EXPORT_FOLDER):
         if (candidate / "config.json").is_file():
@@ -60,7 +65,7 @@ def _not_loaded(place: str, is_local: bool, error: Exception) -> CheckpointError
     if is_local:
         return CheckpointError(f"{place} cannot be loaded as a causal language model: {reason}")
     return CheckpointError(
-        f"there is no folder {place}, and no model of that name can be fetched from the Hub: {reason}",
+        f"there is no folder {place}, and the Hub gives no model of that name: {reason}",
         "give the folder of a model, or try again where there is a network",
     )
 

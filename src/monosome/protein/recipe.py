@@ -28,7 +28,7 @@ class ProteinDataConfig(DataConfig):
     """Proteins that the teacher samples and that are added to the training set."""
     tokenizer: Place = ""
     """Folder or Hub name of the tokenizer; empty takes the teacher's, and trains one where there is no teacher."""
-    vocab_size: Annotated[int, Field(ge=258)] = 512
+    vocab_size: Annotated[int, Field(ge=257)] = 512
     """Entries of a tokenizer that is trained here: `<|endoftext|>`, 256 bytes, and merges."""
 
 
@@ -52,7 +52,7 @@ class GPT2Config(Section):
 
 
 class DistillationLossConfig(LossConfig):
-    """α · cross-entropy + (1 − α) · T² · KL(teacher ‖ student), both softened by T (Hinton et al., arXiv 1503.02531)."""
+    """α · cross-entropy + (1 − α) · T² · KL(teacher ‖ student) of distributions softened by T (arXiv 1503.02531)."""
 
     teacher: Place = ""
     """Folder or Hub name of the teacher, such as nferruz/ProtGPT2; empty learns by cross-entropy alone."""
@@ -85,7 +85,9 @@ class ProteinConfig(Config):
     @model_validator(mode="after")
     def _blocks_fit(self) -> Self:
         if self.data.block_length > self.model.positions:
-            raise ValueError(f"data.block_length {self.data.block_length} exceeds model.positions {self.model.positions}")
+            raise ValueError(
+                f"data.block_length {self.data.block_length} exceeds model.positions {self.model.positions}"
+            )
         if self.data.num_samples and not self.loss.teacher:
             raise ValueError("data.num_samples needs loss.teacher, which samples them")
         return self

@@ -38,10 +38,20 @@ def build_student(config: GPT2Config, tokenizer: ProteinTokenizer, seed: int) ->
 
 @dataclass(frozen=True)
 class States:
-    """Last hidden states of a batch, and the head that makes logits of them piece by piece."""
+    """Last hidden states of every token that has a next one, row after row, and the head that makes logits of them."""
 
-    hidden: Float[Tensor, "b t c"]
-    head: nn.Module
+    hidden: Float[Tensor, "m c"]
+    head: nn.Linear
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of entries that the head scores."""
+        return self.head.out_features
+
+    def logits(self, part: slice) -> Float[Tensor, "p v"]:
+        """Scores in fp32 of the next token at some of the positions."""
+        logits: Tensor = self.head(self.hidden[part])
+        return logits.float()
 
 
 def attention_mask(segments: Int64[Tensor, "b t"]) -> Bool[Tensor, "b 1 t t"]:
@@ -64,4 +74,4 @@ def run_packed(
     body = model.base_model(
         input_ids=tokens, attention_mask=attention_mask(segments), position_ids=positions, use_cache=False
     )
-    return States(body.last_hidden_state, model.get_output_embeddings())
+    return States(body.last_hidden_state[:, :-1].flatten(0, 1), model.get_output_embeddings())

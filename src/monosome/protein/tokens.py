@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,7 @@ END = "<|endoftext|>"
 LINE_LENGTH = 60
 """Residues per line of ProtGPT2's training text (UniRef50's own FASTA lines; Ferruz et al. 2022)."""
 TOKENIZER_FILE = "tokenizer.json"
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 Array = np.ndarray
 
@@ -147,17 +149,22 @@ def load_tokenizer(place: str) -> ProteinTokenizer:
     return tokenizer
 
 
+def has_tokenizer(place: str) -> bool:
+    """Whether a model's folder holds its tokenizer; a Hub name is taken to have one."""
+    return not Path(place).is_dir() or (Path(place) / TOKENIZER_FILE).is_file()
+
+
 def _from_hub(name: str) -> Path:
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub.errors import HfHubHTTPError
 
+    hint = "give the folder of a tokenizer.json, or OWNER/NAME of the Hub where there is a network"
+    if not HUB_NAME.fullmatch(name):
+        raise DataError(f"there is no folder {name} with a tokenizer", hint)
     try:
         return Path(hf_hub_download(name, TOKENIZER_FILE))
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
-        raise DataError(
-            f"there is no folder {name}, and no tokenizer of that name can be fetched from the Hub",
-            "data.tokenizer=FOLDER names a local one; an empty data.tokenizer trains one from the data",
-        ) from error
+    except (HfHubHTTPError, OSError) as error:
+        raise DataError(f"there is no folder {name}, and the Hub gives no tokenizer of that name", hint) from error
 
 
 def train_tokenizer(sequences: Iterable[str], vocab_size: int) -> ProteinTokenizer:

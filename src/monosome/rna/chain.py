@@ -38,7 +38,7 @@ class Chain:
     @property
     def resolved(self) -> Bool[np.ndarray, "n 27"]:
         """Which atoms have coordinates."""
-        return np.isfinite(self.atoms).all(axis=-1)
+        return np.asarray(np.isfinite(self.atoms).all(axis=-1))
 
     @property
     def has_frame(self) -> Bool[np.ndarray, "n"]:

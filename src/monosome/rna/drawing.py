@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float, Float32, Float64
 
-from monosome.evaluate.figures import INK, svg
+from monosome.evaluate.figures import INK, PALETTE, svg
 from monosome.rna.chain import Chain
 from monosome.rna.nucleotides import ATOM_INDEX, GLYCOSIDIC
 
@@ -53,7 +53,10 @@ def structure_svg(
 def arcs_svg(
     sequence: str, predicted: Sequence[tuple[int, int]], reference: Sequence[tuple[int, int]], *, title: str
 ) -> str:
-    """Arc diagram: pairs of the predicted structure above the sequence, those of the reference below."""
+    """Arc diagram: pairs of the predicted structure above the sequence, those of the reference below.
+
+    With a reference, pairs that both have are green and the others orange; letters shrink to fit.
+    """
 
     def draw(figure: "Figure") -> None:
         from matplotlib.patches import Arc
@@ -61,13 +64,13 @@ def arcs_svg(
         axes = figure.subplots()
         for pairs, side, shared in ((predicted, 1, set(reference)), (reference, -1, set(predicted))):
             for i, j in pairs:
-                colour = "#2a9d6f" if (i, j) in shared else "#d9662b"
+                colour = PALETTE[0] if not reference else PALETTE[2] if (i, j) in shared else PALETTE[1]
                 start, end = (0, 180) if side > 0 else (180, 360)
                 axes.add_patch(
                     Arc(((i + j) / 2, 0), j - i, j - i, theta1=start, theta2=end, color=colour, linewidth=1.3)
                 )
         for place, base in enumerate(sequence):
-            axes.text(place, 0, base, ha="center", va="center", fontsize=min(9, 520 / max(1, len(sequence))))
+            axes.text(place, 0, base, ha="center", va="center", fontsize=min(9, 420 / len(sequence)))
         reach = max([j - i for i, j in (*predicted, *reference)], default=2) / 2 + 2
         axes.set(xlim=(-1, len(sequence)), ylim=(-reach if reference else -2, reach), title=title)
         axes.set_aspect("equal")

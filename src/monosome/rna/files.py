@@ -1,6 +1,5 @@
 """Structure files: RNA chains read from PDB and mmCIF, and written to them, through gemmi."""
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,15 @@ import gemmi
 import numpy as np
 from jaxtyping import Bool, Float, Float32
 
+from monosome.atomic import write_text
 from monosome.errors import DataError
 from monosome.rna.chain import LINK_LIMIT, Chain, empty_atoms, find_segments
 from monosome.rna.nucleotides import ATOM_INDEX, ATOM_MASK, ATOM_NAMES, BASE_INDEX, BASES
 
+_SLOTS = {
+    base: {name: index for name, index in ATOM_INDEX.items() if ATOM_MASK[row, index]} for row, base in enumerate(BASES)
+}
+"""Places on the atom axis of the atoms of each base."""
 COINCIDENT = 0.1
 """Two atoms of a residue closer than this (Å) are one atom written twice; no two heavy atoms come within 1 Å."""
 
@@ -26,10 +30,15 @@ _PSEUDOURIDINE = {"C5": "N1", "N1": "C5", "C2": "C4", "C4": "C2", "O2": "O4", "O
 
 @dataclass(frozen=True)
 class Reading:
-    """The RNA chains of a file in its order, and notes on what was left out or changed."""
+    """The RNA chains of a file in its order, and notes on what was left out or changed.
+
+    `date` is the day of deposition (YYYY-MM-DD, empty if unknown), `resolution` is in Å.
+    """
 
     chains: tuple[Chain, ...]
     notes: tuple[str, ...]
+    date: str
+    resolution: float | None
 
 
 def read_structure(path: Path | str) -> Reading:
@@ -45,18 +54,26 @@ def read_structure(path: Path | str) -> Reading:
     parents = {str(record.res_id): record.parent_comp_id for record in structure.mod_residues}
     chains, without = [], []
     for chain in structure[0]:
-        residues = [read for group in _positions(chain) if (read := _read_residue(group, parents))]
+        groups = list(_positions(chain))
+        read = [_read_residue(group, parents) for group in groups]
+        residues = [residue for residue in read if residue]
         strand = [residue for residue, kept in zip(residues, _in_strand(residues), strict=True) if kept]
         if not strand or np.mean([residue.is_deoxy for residue in strand]) > 0.5:
             without.append(chain.name)
             continue
-        chains.append(_chain(chain.name, strand))
-        notes.extend(_residue_notes(chain.name, strand))
+        atoms = np.stack([residue.atoms for residue in strand])
+        coincident = _coincident(atoms)
+        atoms[coincident] = np.nan
+        chains.append(_chain(chain.name, strand, atoms))
+        unread = [group[0] for group, residue in zip(groups, read, strict=True) if residue is None]
+        remarks = _remarks(strand, unread, int(coincident.sum()))
+        notes.extend(f"chain {chain.name}: {remark}" for remark in remarks)
     if not chains:
         raise DataError(f"{path}: there is no RNA in it", "give a PDB or mmCIF file with an RNA chain")
     if without:
         notes.append(f"left out, not RNA: chains {', '.join(without)}")
-    return Reading(tuple(chains), tuple(notes))
+    date = dict(structure.info.items()).get("_pdbx_database_status.recvd_initial_deposition_date", "")
+    return Reading(tuple(chains), tuple(notes), date, structure.resolution or None)
 
 
 def _parse(path: Path) -> Any:
@@ -83,7 +100,6 @@ class _Residue:
     atoms: Float32[np.ndarray, "27 3"]
     in_polymer: bool
     is_deoxy: bool
-    has_coincident: bool
 
 
 def _positions(chain: Any) -> Iterator[list[Any]]:
@@ -99,21 +115,18 @@ def _positions(chain: Any) -> Iterator[list[Any]]:
 
 
 def _read_residue(group: list[Any], parents: Mapping[str, str]) -> _Residue | None:
-    residue = max(group, key=lambda candidate: max((atom.occ for atom in candidate), default=0.0))
+    residue = group[0] if len(group) == 1 else max(group, key=lambda one: max((atom.occ for atom in one), default=0.0))
     positions = _chosen_atoms(residue)
     base = _base_of(residue.name, parents.get(str(residue.seqid) + f"({residue.name})", ""), positions)
     if base is None:
         return None
     if residue.name == "PSU":
         positions = {_PSEUDOURIDINE.get(name, name): position for name, position in positions.items()}
-    atoms = empty_atoms(1)[0]
-    for name, position in positions.items():
-        if name in ATOM_INDEX and ATOM_MASK[BASE_INDEX[base], ATOM_INDEX[name]]:
-            atoms[ATOM_INDEX[name]] = position
-    coincident = _coincident(atoms)
-    atoms[coincident] = np.nan
-    if np.isnan(atoms).all():
+    slots = {_SLOTS[base][atom]: position for atom, position in positions.items() if atom in _SLOTS[base]}
+    if not slots:
         return None
+    atoms = empty_atoms(1)[0]
+    atoms[list(slots)] = list(slots.values())
     return _Residue(
         name=residue.name,
         base=base,
@@ -121,7 +134,6 @@ def _read_residue(group: list[Any], parents: Mapping[str, str]) -> _Residue | No
         atoms=atoms,
         in_polymer=residue.entity_type == gemmi.EntityType.Polymer,
         is_deoxy="C2'" in positions and "O2'" not in positions,
-        has_coincident=bool(coincident.any()),
     )
 
 
@@ -155,12 +167,6 @@ def _base_of(name: str, parent: str, positions: Mapping[str, list[float]]) -> st
     return next((base for atom, base in _FEATURES.items() if atom in positions), None)
 
 
-def _coincident(atoms: Float32[np.ndarray, "27 3"]) -> Bool[np.ndarray, "27"]:
-    """Which atoms lie on an atom before them; a NaN is nowhere."""
-    distances = np.linalg.norm(atoms[:, None] - atoms[None], axis=-1)
-    return np.asarray(np.tril(distances < COINCIDENT, k=-1).any(axis=1))
-
-
 def _in_strand(residues: list[_Residue]) -> list[bool]:
     """Which residues are part of a strand: polymer by the file, or bonded to a neighbour (a ligand is neither)."""
     bonded = [False] * len(residues)
@@ -171,8 +177,7 @@ def _in_strand(residues: list[_Residue]) -> list[bool]:
     return [residue.in_polymer or linked for residue, linked in zip(residues, bonded, strict=True)]
 
 
-def _chain(name: str, strand: list[_Residue]) -> Chain:
-    atoms = np.stack([residue.atoms for residue in strand])
+def _chain(name: str, strand: list[_Residue], atoms: Float32[np.ndarray, "n 27 3"]) -> Chain:
     return Chain(
         id=name,
         sequence="".join(residue.base for residue in strand),
@@ -182,13 +187,21 @@ def _chain(name: str, strand: list[_Residue]) -> Chain:
     )
 
 
-def _residue_notes(chain: str, strand: list[_Residue]) -> Iterator[str]:
+def _coincident(atoms: Float32[np.ndarray, "n 27 3"]) -> Bool[np.ndarray, "n 27"]:
+    """Which atoms lie on an atom before them in their residue; a NaN is nowhere."""
+    squared = np.square(atoms[:, :, None] - atoms[:, None]).sum(axis=-1)
+    return np.asarray(np.tril(squared < COINCIDENT**2, k=-1).any(axis=-1))
+
+
+def _remarks(strand: list[_Residue], unread: list[Any], num_coincident: int) -> Iterator[str]:
     modified = sorted({f"{residue.name} as {residue.base}" for residue in strand if residue.name not in BASES})
     if modified:
-        yield f"chain {chain}: read {', '.join(modified)}"
-    num_coincident = sum(residue.has_coincident for residue in strand)
+        yield f"read {', '.join(modified)}"
+    unknown = [residue.name for residue in unread if residue.entity_type == gemmi.EntityType.Polymer]
+    if unknown:
+        yield f"left out {len(unknown)} residues of unknown base ({', '.join(sorted(set(unknown)))})"
     if num_coincident:
-        yield f"chain {chain}: {num_coincident} residues hold two atoms at one place; the second was left out"
+        yield f"left out {num_coincident} atoms that lay on another of their residue"
 
 
 def write_structure(
@@ -207,10 +220,7 @@ def write_structure(
         _check_columns(chain)
     structure = _structure(chain, np.zeros(len(chain)) if b_factors is None else b_factors)
     text = structure.make_pdb_string(_pdb_options()) if format == "pdb" else _mmcif(structure).as_string()
-    place = Path(path)
-    partial = place.with_name(f".{place.name}.{os.getpid()}.partial")
-    partial.write_text(text)
-    partial.replace(place)
+    write_text(Path(path), text)
 
 
 def _structure(chain: Chain, b_factors: Float[np.ndarray, "n"]) -> Any:

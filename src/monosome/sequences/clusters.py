@@ -53,7 +53,7 @@ def split_by_cluster(clusters: Sequence[int | str], valid_share: float, seed: in
     if len(sizes) < 2:
         raise DataError("all sequences are relatives of each other: none can be held out", "add unrelated sequences")
     order = sorted(sizes, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest())
-    room = max(1, round(valid_share * len(clusters)))
+    room = min(max(1, round(valid_share * len(clusters))), len(clusters) - 1)
     valid: set[int | str] = set()
     for name in order:
         if sizes[name] <= room:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Protocol, runtime_checkable
 
 from monosome.atomic import replacing
 from monosome.errors import DataError
@@ -28,6 +28,14 @@ class Record:
     id: str
     description: str
     sequence: str
+
+
+@runtime_checkable
+class Stream(Protocol):
+    """What text can be written to, such as sys.stdout."""
+
+    def write(self, text: str, /) -> object:
+        """Write the text."""
 
 
 def read_fasta(path: Path) -> list[Record]:
@@ -56,10 +64,11 @@ def iter_fasta(path: Path) -> Iterator[Record]:
         raise DataError(f"{path} is empty", _FORM)
 
 
-def write_fasta(records: Iterable[Record], target: Path | TextIO) -> None:
+def write_fasta(records: Iterable[Record], target: Path | Stream) -> None:
     """Write the records, 60 letters a line, to a stream or to a file that appears whole (gzipped if named .gz)."""
     if not isinstance(target, Path):
-        target.writelines(_formatted(record) for record in records)
+        for record in records:
+            target.write(_formatted(record))
         return
     with replacing(target) as temporary:
         if target.suffix == ".gz":
@@ -105,7 +114,7 @@ def _record(header: str, parts: list[str], place: str) -> Record:
 
 
 @contextmanager
-def _text(path: Path) -> Iterator[TextIO]:
+def _text(path: Path) -> Iterator[io.TextIOWrapper]:
     if not path.is_file():
         what = "a folder, not a file" if path.is_dir() else "not there"
         raise DataError(f"{path} is {what}", "give the path of a FASTA file, plain or gzipped")

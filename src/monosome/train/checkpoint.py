@@ -14,7 +14,7 @@ import json
 import platform
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -158,9 +158,8 @@ def load_rows(path: Path) -> list[Row]:
     manifest = load_manifest(path)
     if "rows.json" not in manifest.files:
         return []
-    names = {each.name for each in fields(Row)}
-    rows = json.loads(_verified(path, manifest, "rows.json").read_text(encoding="utf-8"))
-    return [Row(**{name: row[name] for name in names}) for row in rows]
+    file = _verified(path, manifest, "rows.json")
+    return [Row(**values) for values in json.loads(file.read_text(encoding="utf-8"))]
 
 
 def load_weights(model: nn.Module, path: Path, prefer_ema: bool = True) -> Manifest:

@@ -5,7 +5,7 @@ import signal
 import threading
 from collections.abc import Mapping
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any
 
 
 class Interrupt:
@@ -18,7 +18,7 @@ class Interrupt:
         self.requested = False
         self._before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Interrupt":
         self._handle(dict.fromkeys(self._before, self._note))
         return self
 

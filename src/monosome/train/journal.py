@@ -2,12 +2,13 @@
 
 import json
 import math
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self, TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -50,16 +51,6 @@ def read_journal(folder: Path) -> list[Line]:
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
-class Writer(Protocol):
-    """Something that follows a run's numbers by name."""
-
-    def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Take the values of a step."""
-
-    def close(self) -> None:
-        """Finish writing."""
-
-
 class Journal:
     """The record of a run from `step` on, once entered: lines of metrics.jsonl past that step are dropped, atomically.
 
@@ -70,7 +61,7 @@ class Journal:
         self._folder, self._config, self._fingerprint, self._step = folder, config, fingerprint, step
         self._bar = _Bar(config.train.steps, step) if progress else None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Journal":
         self._writers = _writers(self._folder, self._config, self._fingerprint, self._step)
         kept = [line for line in read_journal(self._folder) if line["step"] <= self._step]
         write_text(self._folder / FILE, "".join(map(_text, kept)))
@@ -107,11 +98,13 @@ class Journal:
         line = {"step": step, "evaluation": dict(values), "seconds": seconds}
         self._write(line, {f"valid/{name}": value for name, value in values.items()})
         if self._bar:
-            self._bar.report(f"step {step}: " + ", ".join(f"held-out {name} {values[name]:.4g}" for name in values))
+            self._bar.report(f"step {step}: held-out loss {values.get('loss', math.nan):.4g}")
 
     def say(self, text: str) -> None:
         """Say something on stderr, above the bar; whatever `progress` is."""
-        (self._bar.console if self._bar else Console(stderr=True)).print(text, highlight=False, markup=False)
+        (self._bar.console if self._bar else Console(stderr=True)).print(
+            text, highlight=False, markup=False, soft_wrap=True
+        )
 
     def _write(self, line: Line, numbers: Mapping[str, float]) -> None:
         self._file.write(_text(line))
@@ -152,7 +145,8 @@ class _Bar:
 
     def report(self, text: str) -> None:
         if not self.console.is_terminal:
-            self.console.print(f"{text}, {self._left()} left of {self._steps} steps", highlight=False, markup=False)
+            left = f"{self._left()} left of {self._steps} steps"
+            self.console.print(f"{text}, {left}", highlight=False, markup=False, soft_wrap=True)
 
     def _left(self) -> str:
         pace = (time.monotonic() - self._started) / max(1, self._done - self._first)
@@ -180,6 +174,7 @@ class _TensorBoard:
 
 class _WeightsAndBiases:
     def __init__(self, folder: Path, config: Config, fingerprint: str) -> None:
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # its crash reports leave this machine even offline
         try:
             import wandb
         except ImportError as error:
@@ -201,8 +196,8 @@ class _WeightsAndBiases:
         self._run.finish()
 
 
-def _writers(folder: Path, config: Config, fingerprint: str, step: int) -> list[Writer]:
-    writers: list[Writer] = []
+def _writers(folder: Path, config: Config, fingerprint: str, step: int) -> list[_TensorBoard | _WeightsAndBiases]:
+    writers: list[_TensorBoard | _WeightsAndBiases] = []
     if config.execution.tensorboard:
         writers.append(_TensorBoard(folder, step))
     if config.execution.wandb != "off":

@@ -148,7 +148,8 @@ class _Run:
         if frozen is not None:
             frozen.to(self.device.torch_device).eval().requires_grad_(False)
         self.learner = Learner(self.task, trainer.model, self.config, self.device)
-        self.fitting = Fitting()
+        self.longest_held_out = max((self.task.length(self.held_out[i]) for i in range(len(self.held_out))), default=0)
+        self.fitting, self.fitting_held_out = Fitting(), Fitting()
         self.first = manifest.step if manifest else 0
         self.evaluation = dict(manifest.evaluation) if manifest else {}
         self.stretches = list(manifest.stretches) if manifest else []
@@ -231,12 +232,11 @@ class _Run:
     def _evaluate(self, done: int) -> None:
         """Measure the held-out examples; the lowest loss so far is kept as `best`."""
         self.learner.model.eval()
-        lengths = [self.task.length(self.held_out[index]) for index in range(len(self.held_out))]
         with (
             torch.no_grad(),
             autocast(self.device, self.config.numerics),
-            self.fitting.explained("in the evaluation", self.config.execution),
-            self.fitting.trying(len(lengths), max(lengths)),
+            self.fitting_held_out.explained("in the evaluation", None),
+            self.fitting_held_out.trying(1, self.longest_held_out),
         ):
             rows = self.task.evaluate(self.learner.evaluated, self.held_out)
         self.learner.model.train()

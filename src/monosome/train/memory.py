@@ -24,8 +24,11 @@ class Fitting:
         self.longest = max(self.longest, length)
 
     @contextmanager
-    def explained(self, what: str, execution: ExecutionConfig) -> Iterator[None]:
-        """Turn running out of memory into a HardwareError that names lengths and settings."""
+    def explained(self, what: str, execution: ExecutionConfig | None) -> Iterator[None]:
+        """Turn running out of memory into a HardwareError that names lengths and settings.
+
+        Without `execution` no setting of it is named: those of training change nothing in an evaluation.
+        """
         try:
             yield
         except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
@@ -38,7 +41,7 @@ class Fitting:
             raise HardwareError(f"out of memory {what}, at {tried}; {fitted}", _hint(self.number, execution)) from error
 
 
-def _hint(number: int, execution: ExecutionConfig) -> str:
-    smaller = [f"execution.micro_batch={number // 2}"] if number > 1 else []
-    recomputed = [] if execution.checkpoint_blocks else ["execution.checkpoint_blocks=true"]
+def _hint(number: int, execution: ExecutionConfig | None) -> str:
+    smaller = [f"execution.micro_batch={number // 2}"] if execution and number > 1 else []
+    recomputed = ["execution.checkpoint_blocks=true"] if execution and not execution.checkpoint_blocks else []
     return "add " + ", or ".join([*smaller, *recomputed, "a shorter crop (monosome explain data)"])

@@ -106,7 +106,11 @@ class Average:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+        # Tensors are cloned by hand: deepcopy asks for their memory, and fake tensors have none.
+        clones: dict[int, Tensor] = {id(buffer): buffer.clone() for buffer in model.buffers()}
+        for weight in model.parameters():
+            clones[id(weight)] = nn.Parameter(weight.detach().clone(), requires_grad=False)
+        self.model = copy.deepcopy(model, clones).eval()
 
     @torch.no_grad()
     def update(self, model: nn.Module, decay: float) -> None:

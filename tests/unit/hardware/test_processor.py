@@ -5,7 +5,9 @@ import pytest
 
 from monosome.hardware.processor import instruction_sets, processor_name
 
-SAPPHIRE_RAPIDS = "model name\t: Intel(R) Xeon(R) 8481C\nflags\t\t: fpu avx2 avx512f avx512_bf16 amx_bf16 amx_tile amx_int8\n"
+SAPPHIRE_RAPIDS = (
+    "model name\t: Intel(R) Xeon(R) 8481C\nflags\t\t: fpu avx2 avx512f avx512_bf16 amx_bf16 amx_tile amx_int8\n"
+)
 HASWELL = "model name\t: Intel(R) Xeon(R) E5\nflags\t\t: fpu avx avx2\n"
 GRAVITON3 = "processor\t: 0\nFeatures\t: fp asimd sve bf16\n"
 

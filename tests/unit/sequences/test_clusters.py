@@ -90,7 +90,7 @@ def test_thousands_of_relatives_and_strangers():
         for _ in range(5):
             rows.append("".join(draw.choice(letters) if draw.random() < 0.1 else letter for letter in ancestor))
             families.append(family)
-    numbers = cluster(rows, 5, 0.2)
+    numbers = cluster(rows, 5, 0.1)
     assert len(set(zip(numbers, families, strict=True))) == len(set(numbers)) == 400
 
 

@@ -1,5 +1,6 @@
 import gzip
 import io
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -23,13 +24,10 @@ def test_what_is_written_is_read_back(written: list[Record]):
     stream = io.StringIO()
     write_fasta(written, stream)
     assert all(len(line) <= 60 for line in stream.getvalue().splitlines() if not line.startswith(">"))
-    assert read_text(stream.getvalue()) == written
-
-
-def read_text(text: str) -> list[Record]:
-    from monosome.sequences.fasta import _records
-
-    return [record for _, record in _records(io.StringIO(text), Path("memory"))]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "a.fasta"
+        file.write_text(stream.getvalue())
+        assert read_fasta(file) == written
 
 
 @pytest.mark.parametrize("name", ["a.fasta", "a.fasta.gz"])

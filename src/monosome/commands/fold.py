@@ -1,0 +1,182 @@
+"""`monosome fold`: structures from sequences, a folder per target, best model first."""
+
+import json as json_text
+import re
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.progress import track
+
+from monosome.atomic import replacing
+from monosome.commands.output import print_json, print_table
+from monosome.errors import DataError
+from monosome.evaluate.page import Chapter, Picture, Report, Table, write_report
+from monosome.rna.drawing import arcs_svg, structure_svg
+from monosome.rna.files import write_structure
+from monosome.rna.nucleotides import parse_sequence
+from monosome.rna.pairing import pairs_of
+from monosome.rna.predict import Prediction, Predictor, load, order_reason
+from monosome.sequences.fasta import Record, read_fasta
+
+FASTA_SUFFIXES = (".fasta", ".fa", ".fna", ".fas", ".txt", ".gz")
+
+
+def run(
+    targets: str,
+    out: Path,
+    *,
+    checkpoint: Path | None,
+    num_models: int,
+    format: Literal["cif", "pdb"],
+    seed: int,
+    json: bool,
+) -> None:
+    """Fold every target and say what was made."""
+    records = read_targets(targets)
+    folders = [_free_folder(out, record.id) for record in records]
+    predictor = load(checkpoint)
+    command = shlex.join(["monosome", *sys.argv[1:]])
+    made: list[dict[str, Any]] = []
+    console = Console(stderr=True)
+    for record, folder in track(
+        list(zip(records, folders, strict=True)),
+        description="folding",
+        console=console,
+        disable=not console.is_terminal,
+    ):
+        started = time.monotonic()
+        predictions = predictor.fold(record.sequence, id=record.id, num_models=num_models, seed=seed)
+        write_target(folder, record, predictions, predictor, command, format=format)
+        made.append(
+            {
+                "id": record.id,
+                "length": len(predictions[0].chain),
+                "folder": str(folder),
+                "mean_plddt": [round(prediction.mean_plddt, 2) for prediction in predictions],
+                "seconds": round(time.monotonic() - started, 2),
+            }
+        )
+    if json:
+        print_json({"targets": made, "checkpoint": predictor.name, "fingerprint": predictor.fingerprint})
+        return
+    rows = [[t["id"], str(t["length"]), f"{t['mean_plddt'][0]:.1f}", f"{t['seconds']:.1f}", t["folder"]] for t in made]
+    print_table(["target", "nt", "pLDDT of model 1", "seconds", "folder"], rows)
+    print(f"\nopen: {folders[0] / 'report.html'}\nnext: monosome assess {folders[0] / f'model_1.{format}'} NATIVE")
+
+
+def read_targets(targets: str) -> list[Record]:
+    """Records of a FASTA file, or the one sequence that was typed; letters are checked, T is read as U.
+
+    Raises DataError naming the record and the letter that is no RNA.
+    """
+    if Path(targets).suffix.lower() in FASTA_SUFFIXES or Path(targets).exists():
+        records = read_fasta(Path(targets))
+    else:
+        records = [Record("query", "", targets)]
+    return [_parsed(record) for record in records]
+
+
+def _parsed(record: Record) -> Record:
+    try:
+        sequence, notes = parse_sequence(record.sequence)
+    except DataError as error:
+        raise DataError(f"{record.id}: {error.message}", error.hint) from error
+    for note in notes:
+        print(f"note: {record.id}: {note}", file=sys.stderr)
+    return Record(record.id, record.description, sequence)
+
+
+def _free_folder(out: Path, target: str) -> Path:
+    """The target's folder, its name made safe for any file system; refuses one that holds something already."""
+    folder = out / (re.sub(r"[^\w.+-]", "_", target).strip(".") or "target")
+    if folder.exists() and any(folder.iterdir()):
+        raise DataError(f"{folder} is there already", "choose another folder with --out")
+    return folder
+
+
+def write_target(
+    folder: Path,
+    record: Record,
+    predictions: Sequence[Prediction],
+    predictor: Predictor,
+    command: str,
+    *,
+    format: Literal["cif", "pdb"] = "cif",
+) -> None:
+    """Write model_1…, confidence.json and report.html of one target, all or nothing."""
+    with replacing(folder) as temporary:
+        temporary.mkdir()
+        for number, prediction in enumerate(predictions, start=1):
+            path = temporary / f"model_{number}.{format}"
+            write_structure(prediction.chain, path, b_factors=prediction.plddt, format=format)
+        confidence = json_text.dumps(_confidence(record, predictions, predictor, format), indent=1)
+        (temporary / "confidence.json").write_text(confidence)
+        write_report(_report(record, predictions, predictor, command), temporary)
+
+
+def _confidence(record: Record, predictions: Sequence[Prediction], predictor: Predictor, format: str) -> dict[str, Any]:
+    models = [
+        {
+            "file": f"model_{number}.{format}",
+            "mean_plddt": round(prediction.mean_plddt, 3),
+            "plddt": [round(float(value), 2) for value in prediction.plddt],
+            "ptm": None,
+            "secondary_structure": prediction.structure,
+            "origin": prediction.origin,
+        }
+        for number, prediction in enumerate(predictions, start=1)
+    ]
+    return {
+        "id": record.id,
+        "sequence": predictions[0].chain.sequence,
+        "order": order_reason(predictions),
+        "checkpoint": predictor.name,
+        "fingerprint": predictor.fingerprint,
+        "models": models,
+    }
+
+
+def _report(record: Record, predictions: Sequence[Prediction], predictor: Predictor, command: str) -> Report:
+    best = predictions[0]
+    rows = [
+        [f"model {number}", f"{prediction.mean_plddt:.1f}", prediction.structure, prediction.origin]
+        for number, prediction in enumerate(predictions, start=1)
+    ]
+    pictures = [
+        Picture(
+            structure_svg(prediction.chain, prediction.plddt, pairs_of(prediction.structure), title=f"Model {number}"),
+            f"Model {number} from two sides: backbone coloured by predicted lDDT (orange below 50, yellow below 70, "
+            "light blue below 90), bases as rods, base pairs dotted.",
+        )
+        for number, prediction in enumerate(predictions, start=1)
+    ]
+    arcs = arcs_svg(best.chain.sequence, pairs_of(best.structure), [], title="Secondary structure of model 1")
+    return Report(
+        title=f"{record.id}: {len(best.chain)} nucleotides",
+        summary=f"{len(predictions)} structures, mean predicted lDDT {best.mean_plddt:.1f} of 100 for the first. "
+        "Predicted lDDT is the network's own estimate of how well local distances are right.",
+        command=command,
+        chapters=[
+            Chapter(
+                "Candidates",
+                f"Ordered {order_reason(predictions)}.",
+                [Table(["model", "mean pLDDT", "secondary structure", "made from"], rows)],
+            ),
+            Chapter(
+                "Structures",
+                "Flat views along the principal axes; the mmCIF or PDB files hold all heavy atoms.",
+                pictures,
+            ),
+            Chapter(
+                "Base pairs",
+                "From ViennaRNA, which the network was given.",
+                [Picture(arcs, "Arcs join paired bases.", wide=True)],
+            ),
+        ],
+        data={"confidence": _confidence(record, predictions, predictor, "cif")},
+    )

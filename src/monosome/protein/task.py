@@ -1,0 +1,214 @@
+"""Distillation as the engine sees it: packed proteins, a GPT-2 student, a frozen teacher."""
+
+import hashlib
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from torch import Tensor, nn
+
+from monosome.errors import CheckpointError, ConfigError
+from monosome.protein.corpus import ProteinSource, corpus, trained_tokenizer
+from monosome.protein.export import export
+from monosome.protein.metrics import METRICS, Floors, Scored, fit_floors, row, warnings
+from monosome.protein.objectives import distillation_sums, predicted, score_tokens
+from monosome.protein.packing import Block, Label, PackedCorpus
+from monosome.protein.pretrained import content_hash, load_language_model, locate, vocab_size
+from monosome.protein.recipe import ProteinConfig
+from monosome.protein.sampling import SamplingSettings, sample
+from monosome.protein.student import States, build_student, run_packed
+from monosome.protein.tokens import ProteinTokenizer, has_tokenizer, load_tokenizer, require_same_entries
+from monosome.task import Batch, Examples, Loss, Metric, Row, Task
+
+BATCH_TOKENS = 4096
+"""Tokens per batch of evaluation, padding included."""
+
+
+@dataclass(frozen=True)
+class ProteinBatch(Batch):
+    """Blocks padded to the longest: `segments` numbers each block's proteins from 1, 0 is padding; `positions` counts
+    the tokens of each from 0."""
+
+    tokens: Int64[Tensor, "b t"]
+    segments: Int64[Tensor, "b t"]
+    positions: Int64[Tensor, "b t"]
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """Hidden states of the student and, where there is one, of the teacher."""
+
+    student: States
+    teacher: States | None
+
+
+class DistillationTask(Task[Block, ProteinBatch, Distilled]):
+    """A protein language model learned from FASTA, with or without a teacher."""
+
+    config_type: ClassVar[type[ProteinConfig]] = ProteinConfig
+    metrics: ClassVar[Sequence[Metric]] = METRICS
+
+    def __init__(self, config: ProteinConfig) -> None:
+        super().__init__(config)
+        self._corpora: dict[str, PackedCorpus] = {}
+
+    @cached_property
+    def source(self) -> ProteinSource:
+        """The proteins."""
+        return ProteinSource(self.config.data)
+
+    @cached_property
+    def tokenizer(self) -> ProteinTokenizer:
+        """The recipe's tokenizer, else the teacher's, else one trained on the training proteins."""
+        teacher, own = self.config.loss.teacher, self.config.data.tokenizer
+        if own or not teacher:
+            return load_tokenizer(own) if own else trained_tokenizer(self.source)
+        return load_tokenizer(locate(teacher))
+
+    @cached_property
+    def _teacher(self) -> nn.Module | None:
+        place = self.config.loss.teacher
+        if not place:
+            return None
+        found = locate(place)
+        if has_tokenizer(found):
+            require_same_entries(load_tokenizer(found), self.tokenizer)
+        model = load_language_model(place).requires_grad_(False)
+        if vocab_size(model) != self.tokenizer.vocab_size:
+            raise CheckpointError(
+                f"the teacher {place} scores {vocab_size(model)} tokens, the tokenizer {self.tokenizer.name} has "
+                f"{self.tokenizer.vocab_size}",
+                "give the tokenizer that the teacher was trained with: data.tokenizer=FOLDER",
+            )
+        longest = getattr(model.config, "max_position_embeddings", self.config.data.block_length)
+        if longest < self.config.data.block_length:
+            raise ConfigError(
+                f"the teacher {place} sees {longest} tokens, data.block_length is {self.config.data.block_length}",
+                f"data.block_length={longest}",
+            )
+        return model
+
+    def frozen(self) -> nn.Module | None:
+        """The teacher."""
+        return self._teacher
+
+    def model(self) -> nn.Module:
+        """The student, with weights drawn from the seed."""
+        return build_student(self.config.model, self.tokenizer, self.config.seed)
+
+    def examples(self, split: str) -> Examples[Block]:
+        """Packed blocks of "train"; of "valid" one protein each. The hash covers proteins, tokenizer and teacher."""
+        if split not in self._corpora:
+            samples = self._samples() if split == "train" else []
+            found = corpus(self.source, split, self.tokenizer, samples)
+            if split == "train" and self._teacher is not None:
+                pair = found.content_hash + content_hash(self._teacher)
+                found.content_hash = hashlib.sha256(pair.encode()).hexdigest()
+            self._corpora[split] = found
+        return self._corpora[split]
+
+    def _samples(self) -> list[str]:
+        num, teacher = self.config.data.num_samples, self._teacher
+        if not num or teacher is None:
+            return []
+        settings = SamplingSettings(max_length=self.config.data.block_length, seed=self.config.seed)
+        drawn = sample(teacher, self.tokenizer, num, settings)
+        valid = [one.sequence for one in drawn if one.is_valid]
+        print(f"note: {len(valid)} of {num} proteins sampled from the teacher are whole and valid", file=sys.stderr)
+        return valid
+
+    def length(self, example: Block) -> int:
+        """Tokens of a block."""
+        return len(example.tokens)
+
+    def collate(self, examples: Sequence[Block], seeds: Sequence[int] | None = None) -> ProteinBatch:
+        """The blocks padded to the longest; nothing is random."""
+        shape = len(examples), max(len(example.tokens) for example in examples)
+        tokens, segments, positions = (np.zeros(shape, dtype=np.int64) for _ in range(3))
+        for index, example in enumerate(examples):
+            inside = slice(0, len(example.tokens))
+            tokens[index, inside] = example.tokens
+            segments[index, inside] = example.segments
+            starts = np.flatnonzero(np.diff(example.segments, prepend=0))
+            positions[index, inside] = np.arange(len(example.tokens)) - starts[example.segments - 1]
+        return ProteinBatch(*map(torch.from_numpy, (tokens, segments, positions)))
+
+    def forward(self, model: nn.Module, batch: ProteinBatch) -> Distilled:
+        """Hidden states of student and teacher; logits are made of them in the loss, piece by piece."""
+        teacher = None
+        if self._teacher is not None:
+            with torch.no_grad():
+                teacher = run_packed(self._teacher, batch.tokens, batch.segments, batch.positions)
+        return Distilled(run_packed(model, batch.tokens, batch.segments, batch.positions), teacher)
+
+    def loss(self, outputs: Distilled, batch: ProteinBatch) -> Loss:
+        """Cross-entropy ("hard") and KL at T ("soft"), summed over predicted tokens."""
+        return Loss(
+            *distillation_sums(
+                outputs.student, outputs.teacher, batch.tokens, batch.segments, self.config.loss.temperature
+            )
+        )
+
+    @cached_property
+    def floors(self) -> Floors:
+        """Unigrams of the training proteins."""
+        self.examples("train")
+        return fit_floors(self._corpora["train"], self.tokenizer)
+
+    def evaluate(self, model: nn.Module, examples: Examples[Block]) -> list[Row]:
+        """One row per protein, in order; a protein longer than a block is scored in pieces, each on its own.
+
+        A teacher no better than the unigram floor is named on stderr.
+        """
+        rows: dict[int, Row] = {}
+        for indices in self._batches(examples):
+            blocks = [examples[index] for index in indices]
+            for index, scored in zip(indices, self._scored(model, blocks), strict=True):
+                rows[index] = row(scored, self.tokenizer, self.floors)
+        ordered = [rows[index] for index in sorted(rows)]
+        for warning in warnings(ordered):
+            print(f"warning: {warning}", file=sys.stderr)
+        return ordered
+
+    def _batches(self, examples: Examples[Block]) -> Iterator[list[int]]:
+        """Indices by ascending length, cut so that a padded batch has at most `BATCH_TOKENS` tokens."""
+        lengths = [self.length(examples[index]) for index in range(len(examples))]
+        batch: list[int] = []
+        for index in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+            if batch and (len(batch) + 1) * lengths[index] > BATCH_TOKENS:
+                yield batch
+                batch = []
+            batch.append(index)
+        if batch:
+            yield batch
+
+    def _scored(self, model: nn.Module, blocks: Sequence[Block]) -> Iterator[Scored]:
+        device = next(model.parameters()).device
+        batch = self.collate(blocks).to(device)
+        with torch.no_grad():
+            outputs = self.forward(model, batch)
+            scores = score_tokens(outputs.student, outputs.teacher, batch.tokens)
+        mask, targets = predicted(batch.segments).cpu(), batch.tokens[:, 1:].cpu()
+        for index, block in enumerate(blocks):
+            sequence = self.tokenizer.decode(block.tokens.tolist())
+            label = block.label or Label(str(index), "", len(sequence))
+            yield Scored(label, sequence, targets[index], mask[index], scores.row(index, len(blocks)))
+
+    def dummy(self, length: int) -> Block:
+        """A made-up protein of that many tokens."""
+        tokens = np.random.default_rng(length).integers(1, self.tokenizer.vocab_size, length, dtype=np.int32)
+        return Block(tokens, np.ones(length, dtype=np.int32))
+
+    def blocks(self, model: Any) -> list[nn.Module]:
+        """The transformer blocks."""
+        return list(model.transformer.h)
+
+    def export(self, model: nn.Module, folder: str) -> None:
+        """Write model, tokenizer, hyperparameters and card as transformers' from_pretrained loads them."""
+        export(model, self.tokenizer, self.config, Path(folder))

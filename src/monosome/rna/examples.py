@@ -1,0 +1,164 @@
+"""Chains as the network meets them: features, and coordinates to learn from."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from monosome.rna.chain import Chain
+from monosome.rna.features import Features, featurise
+from monosome.rna.frames import Frames
+from monosome.rna.geometry import duplex, random_hairpin
+from monosome.rna.nucleotides import ATOM_INDEX, BASES, FRAME_ATOMS, TEMPLATE
+from monosome.rna.pairing import predict_pairing
+from monosome.rna.start import Start, start_frames
+from monosome.task import Batch
+
+POINTS = ("C1'", "C4'", "P")
+"""Atoms whose places FAPE compares, besides the base's nitrogen: where the frame is, and where the backbone runs."""
+NUM_POINTS = len(POINTS) + 1
+
+
+@dataclass(frozen=True, eq=False)
+class ChainExample:
+    """A chain with its features; `group` is the cluster that it is held out with."""
+
+    chain: Chain
+    features: Features
+    group: str
+
+    @property
+    def id(self) -> str:
+        """Name of the chain."""
+        return self.chain.id
+
+
+@dataclass(frozen=True)
+class ChainBatch(Batch):
+    """Chains padded to one length. Masks are 1 where there is a residue, a known frame, a known point.
+
+    `points` are the atoms of POINTS and the glycosidic nitrogen, in Å; `clamp` bounds each chain's FAPE, in Å.
+    """
+
+    single: Float[Tensor, "b n f"]
+    pair: Float[Tensor, "b n n g"]
+    offsets: Int64[Tensor, "b n n"]
+    mask: Float[Tensor, "b n"]
+    start_rotations: Float[Tensor, "b n 3 3"]
+    start_translations: Float[Tensor, "b n 3"]
+    bases: Int64[Tensor, "b n"]
+    points: Float[Tensor, "b n p 3"]
+    points_mask: Float[Tensor, "b n p"]
+    frames_mask: Float[Tensor, "b n"]
+    clamp: Float[Tensor, "b"]
+
+    @property
+    def inputs(self) -> tuple[Tensor, Tensor, Tensor, Frames, Tensor]:
+        """What the network takes, in its order."""
+        start = Frames(self.start_rotations, self.start_translations)
+        return self.single, self.pair, self.offsets, start, self.mask
+
+
+class ChainExamples:
+    """A split: chains with their groups, featurised when they are first asked for."""
+
+    def __init__(self, chains: Sequence[Chain], groups: Sequence[str]) -> None:
+        self.chains, self.groups = list(chains), list(groups)
+        self._made: dict[int, ChainExample] = {}
+
+    def __len__(self) -> int:
+        return len(self.chains)
+
+    def __getitem__(self, index: int) -> ChainExample:
+        if index not in self._made:
+            self._made[index] = example(self.chains[index], self.groups[index])
+        return self._made[index]
+
+    @cached_property
+    def content_hash(self) -> str:
+        """Digest of names, sequences, strands and coordinates."""
+        digest = hashlib.sha256()
+        for chain, group in zip(self.chains, self.groups, strict=True):
+            digest.update(f"{chain.id} {chain.sequence} {group}".encode())
+            digest.update(np.nan_to_num(chain.atoms).astype(np.float32).tobytes() + chain.segments.tobytes())
+        return digest.hexdigest()
+
+
+def example(chain: Chain, group: str = "") -> ChainExample:
+    """The chain with features made of its sequence and strands alone."""
+    pairing = predict_pairing(chain.sequence, chain.segments)
+    return ChainExample(chain, featurise(chain.sequence, chain.segments, pairing), group)
+
+
+def crop(whole: ChainExample, length: int, draw: int) -> ChainExample:
+    """A stretch of at most that many residues, its place fixed by a random number; features stay the whole chain's."""
+    spare = len(whole.chain) - length
+    if spare <= 0:
+        return whole
+    start = draw % (spare + 1)
+    stretch = whole.chain.subset(np.arange(start, start + length))
+    return ChainExample(stretch, whole.features.crop(start, length), whole.group)
+
+
+def synthetic_chains(num: int, seed: int) -> tuple[list[Chain], list[str]]:
+    """Ideal hairpins, and one duplex in four, with groups: those of one kind and length are held out together."""
+    chains = [_duplex(seed + number) if number % 4 == 3 else random_hairpin(seed + number) for number in range(num)]
+    return chains, [f"{chain.id.partition('-')[0]} of {len(chain)}" for chain in chains]
+
+
+def _duplex(seed: int) -> Chain:
+    draw = np.random.default_rng(seed)
+    sequence = "".join(draw.choice(list(BASES), size=int(draw.integers(5, 17))))
+    made = duplex(sequence)
+    return Chain(f"duplex-{seed}", made.sequence, made.atoms, made.residue_numbers, made.segments)
+
+
+def collate(examples: Sequence[ChainExample], start: Start, clamp: Float[Tensor, "b"]) -> ChainBatch:
+    """One padded batch; whatever is not known is zero and masked."""
+    length = max(len(each.chain) for each in examples)
+    starts = [start_frames(start, torch.from_numpy(each.chain.segments)) for each in examples]
+    points, points_mask = zip(*(_points(each.chain) for each in examples), strict=True)
+    return ChainBatch(
+        single=_padded([torch.from_numpy(each.features.single) for each in examples], length),
+        pair=_padded([torch.from_numpy(each.features.pair) for each in examples], length, num_axes=2),
+        offsets=_padded([torch.from_numpy(each.features.offsets) for each in examples], length, num_axes=2),
+        mask=_padded([torch.ones(len(each.chain)) for each in examples], length),
+        start_rotations=_padded([frames.rotations for frames in starts], length),
+        start_translations=_padded([frames.translations for frames in starts], length),
+        bases=_padded([torch.from_numpy(each.chain.bases) for each in examples], length),
+        points=_padded(list(points), length),
+        points_mask=_padded(list(points_mask), length),
+        frames_mask=_padded([torch.from_numpy(each.chain.has_frame).float() for each in examples], length),
+        clamp=clamp,
+    )
+
+
+def place_points(frames: Frames, bases: Int64[Tensor, "*batch n"]) -> Float[Tensor, "*batch n p 3"]:
+    """Where the frames put the points of each nucleotide, Å."""
+    return frames.apply(torch.from_numpy(_POINT_TEMPLATE).to(bases.device)[bases])
+
+
+_POINT_INDICES = np.stack(
+    [np.append([ATOM_INDEX[name] for name in POINTS], FRAME_ATOMS[base, 1]) for base in range(len(BASES))]
+)
+_POINT_TEMPLATE = np.take_along_axis(TEMPLATE, _POINT_INDICES[:, :, None], axis=1)
+
+
+def _points(chain: Chain) -> tuple[Float[Tensor, "n p 3"], Float[Tensor, "n p"]]:
+    chosen = np.take_along_axis(chain.atoms, _POINT_INDICES[chain.bases][:, :, None], axis=1)
+    points = torch.from_numpy(chosen)
+    return points.nan_to_num(), points.isfinite().all(-1).float()
+
+
+def _padded(tensors: Sequence[Tensor], length: int, num_axes: int = 1) -> Tensor:
+    """The tensors stacked, the first `num_axes` axes of each filled up with zeros to `length`."""
+    shape = (len(tensors), *([length] * num_axes), *tensors[0].shape[num_axes:])
+    stacked = tensors[0].new_zeros(shape)
+    for row, tensor in zip(stacked, tensors, strict=True):
+        row[tuple(slice(size) for size in tensor.shape[:num_axes])] = tensor
+    return stacked

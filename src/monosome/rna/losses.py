@@ -1,0 +1,103 @@
+"""The terms of BetaRho's loss, each one number per chain, always in fp32."""
+
+import math
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+from torch.nn import functional as F
+
+from monosome.rna.frames import Frames
+
+FAPE_UNIT = 10.0
+"""Å per unit of FAPE, and its clamp (Jumper et al. 2021, Suppl. Alg. 28)."""
+_FAPE_EPS = 1e-4
+NUM_DISTANCE_BINS = 64
+_FIRST_EDGE, _LAST_EDGE = 2.3125, 21.6875
+"""Range of the distogram in Å (Suppl. 1.9.8)."""
+NUM_PLDDT_BINS = 50
+INCLUSION = 15.0
+"""Atoms closer than this in the native count for lDDT, in Å (Mariani et al. 2013)."""
+THRESHOLDS = (0.5, 1.0, 2.0, 4.0)
+"""Deviations in Å that lDDT averages over (Mariani et al. 2013)."""
+
+
+def fape(
+    frames: Frames,
+    points: Float[Tensor, "b m 3"],
+    true_frames: Frames,
+    true_points: Float[Tensor, "b m 3"],
+    masks: tuple[Float[Tensor, "b n"], Float[Tensor, "b m"]],
+    clamp: Float[Tensor, "b"],
+) -> Float[Tensor, "b"]:
+    """Frame-aligned point error of each chain, in units of 10 Å: how far points lie from where each frame wants them.
+
+    Jumper et al. 2021, Suppl. Alg. 28. `masks` say which frames and which points are known, `clamp` (Å) bounds the
+    error of each chain; infinite does not bound it. 0 for a chain without known frames.
+    """
+    predicted = frames.inverse_apply(points.unsqueeze(1))
+    true = true_frames.inverse_apply(true_points.unsqueeze(1))
+    distances = ((predicted - true).square().sum(-1) + _FAPE_EPS).sqrt()
+    clamped = torch.minimum(distances, clamp[:, None, None])
+    return masked_mean(clamped, masks[0].unsqueeze(2) * masks[1].unsqueeze(1)) / FAPE_UNIT
+
+
+def distogram_loss(
+    logits: Float[Tensor, "b n n k"], true: Float[Tensor, "b n 3"], mask: Float[Tensor, "b n"]
+) -> Float[Tensor, "b"]:
+    """Cross-entropy of C1'–C1' distance bins over all pairs of different residues, in nats (Suppl. Eq. 41)."""
+    edges = torch.linspace(_FIRST_EDGE, _LAST_EDGE, NUM_DISTANCE_BINS - 1, device=true.device)
+    bins = torch.bucketize(_distances(true), edges)
+    nats = F.cross_entropy(logits.float().permute(0, 3, 1, 2), bins, reduction="none")
+    return masked_mean(nats, _pair_mask(mask))
+
+
+def plddt_loss(
+    logits: Float[Tensor, "b n k"],
+    predicted: Float[Tensor, "b n 3"],
+    true: Float[Tensor, "b n 3"],
+    mask: Float[Tensor, "b n"],
+) -> Float[Tensor, "b"]:
+    """Cross-entropy of the predicted lDDT's bins, in nats; no gradient reaches the coordinates (Suppl. 1.9.6)."""
+    truth = lddt(predicted.detach(), true, mask)
+    bins = (truth * NUM_PLDDT_BINS).long().clamp(max=NUM_PLDDT_BINS - 1)
+    return masked_mean(F.cross_entropy(logits.float().mT, bins, reduction="none"), mask)
+
+
+def expected_plddt(logits: Float[Tensor, "*batch n k"]) -> Float[Tensor, "*batch n"]:
+    """Predicted lDDT of each residue, 0 to 100: the mean over its bins."""
+    centres = (torch.arange(NUM_PLDDT_BINS, device=logits.device) + 0.5) * (100 / NUM_PLDDT_BINS)
+    return (logits.float().softmax(dim=-1) * centres).sum(-1)
+
+
+def lddt(
+    predicted: Float[Tensor, "b n 3"], true: Float[Tensor, "b n 3"], mask: Float[Tensor, "b n"]
+) -> Float[Tensor, "b n"]:
+    """lDDT of one atom per residue, 0 to 1: the share of distances within 15 Å in the native that are kept.
+
+    Mariani et al. 2013, without a stereochemistry check. A residue without a neighbour scores 0.
+    """
+    true_distances = _distances(true)
+    counted = _pair_mask(mask) * (true_distances < INCLUSION)
+    deviation = (_distances(predicted) - true_distances).abs()
+    kept = torch.stack([(deviation < threshold).float() for threshold in THRESHOLDS]).mean(0)
+    return (kept * counted).sum(-1) / counted.sum(-1).clamp(min=1)
+
+
+def masked_mean(values: Float[Tensor, "b *rest"], mask: Float[Tensor, "b *rest"]) -> Float[Tensor, "b"]:
+    """Mean of each chain's values where the mask is 1; 0 where it is 1 nowhere."""
+    return (values * mask).flatten(1).sum(1) / mask.flatten(1).sum(1).clamp(min=1)
+
+
+def unclamped(draws: Int64[Tensor, "b"], share: float) -> Float[Tensor, "b"]:
+    """The clamp of each chain in Å, from one random 32-bit number each: infinite for that share of them."""
+    return torch.where(draws < share * 2**32, math.inf, FAPE_UNIT)
+
+
+def _distances(points: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n n"]:
+    return (points.unsqueeze(2) - points.unsqueeze(1)).float().norm(dim=-1)
+
+
+def _pair_mask(mask: Float[Tensor, "b n"]) -> Float[Tensor, "b n n"]:
+    different = 1 - torch.eye(mask.shape[1], device=mask.device)
+    return mask.unsqueeze(1) * mask.unsqueeze(2) * different

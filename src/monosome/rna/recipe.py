@@ -1,0 +1,90 @@
+"""What a BetaRho recipe says: its chains, its network, its loss."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from monosome.config import Config, DataConfig, LossConfig, OptimConfig, Place, Section
+
+Count = Annotated[int, Field(gt=0)]
+Weight = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class ChainDataConfig(DataConfig):
+    """Which chains are learned from."""
+
+    path: Place = ""
+    """Folder of structures, of Kaggle CSVs, or prepared by `monosome prepare rna`; empty builds hairpins and duplexes
+    from ideal A-form geometry."""
+    num_synthetic: Count = 256
+    """Chains built where there is no path, held-out ones included."""
+    valid_share: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    """Share of the chains that is held out, in whole clusters."""
+    min_length: Annotated[int, Field(ge=4)] = 8
+    """Shorter chains are left out: they have next to no fold."""
+    max_length: Count = 256
+    """Longer chains are left out: their base-pair probabilities and activations grow with length squared."""
+    crop_length: Count = 96
+    """Residues of a training example at most: a stretch of the chain, drawn anew at each step."""
+
+
+class BetaRhoModelConfig(Section):
+    """The network: embedding, trunk, structure module, heads."""
+
+    single_channels: Count = 64
+    """Channels per residue."""
+    pair_channels: Count = 32
+    """Channels per pair of residues."""
+    num_trunk_blocks: Annotated[int, Field(ge=0)] = 3
+    """Pair-biased transformer blocks."""
+    num_heads: Count = 4
+    """Attention heads of the trunk."""
+    num_ipa_blocks: Count = 4
+    """Times that the structure module moves the frames."""
+    share_ipa_weights: bool = True
+    """One set of weights for all blocks of the structure module, as in AlphaFold 2, or one set each."""
+    ipa_heads: Count = 4
+    """Heads of invariant point attention."""
+    ipa_channels: Count = 16
+    """Channels of each head."""
+    num_query_points: Count = 4
+    """Query and key points of each head."""
+    num_value_points: Count = 8
+    """Value points of each head."""
+    start: Literal["identity", "helix"] = "helix"
+    """Frames before the first block: all at the origin, or each strand a straight A-form helix."""
+
+
+class StructureLossConfig(LossConfig):
+    """FAPE, distogram and pLDDT; AlphaFold 2 weighs them 1, 0.3 and 0.01 (Jumper et al. 2021, Suppl. 1.9)."""
+
+    fape: Weight = 1.0
+    """Weight of the frame-aligned point error, in units of 10 Å."""
+    distogram: Weight = 0.3
+    """Weight of the cross-entropy of C1'–C1' distance bins."""
+    plddt: Weight = 0.01
+    """Weight of the cross-entropy of the predicted lDDT's bins."""
+    unclamped_share: Share = 0.5
+    """Share of training examples whose FAPE is not clamped at 10 Å. AlphaFold 2 uses 0.1; with a clamp alone an RNA
+    that starts far from its fold gets no gradient from most of its pairs."""
+
+    def weights(self) -> Mapping[str, float]:
+        """Weights of "fape", "distogram" and "plddt"."""
+        return {"fape": self.fape, "distogram": self.distogram, "plddt": self.plddt}
+
+
+class BetaRhoConfig(Config):
+    """BetaRho: RNA sequence to 3D structure."""
+
+    domain: Literal["rna"] = "rna"
+    """RNA."""
+    data: ChainDataConfig = ChainDataConfig()
+    """Which chains are learned from."""
+    model: BetaRhoModelConfig = BetaRhoModelConfig()
+    """The network."""
+    loss: StructureLossConfig = StructureLossConfig()
+    """What is minimised."""
+    optim: OptimConfig = OptimConfig(learning_rate=2e-3, clip_norm=1.0, warmup_steps=50)
+    """The optimiser and its schedule."""

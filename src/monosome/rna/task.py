@@ -1,0 +1,177 @@
+"""BetaRho as the engine sees it."""
+
+import math
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from monosome.errors import DataError
+from monosome.rna.chain import Chain
+from monosome.rna.dataset import read_collection
+from monosome.rna.examples import ChainBatch, ChainExample, ChainExamples, collate, crop, place_points, synthetic_chains
+from monosome.rna.features import featurise
+from monosome.rna.frames import Frames
+from monosome.rna.geometry import helix_frames, place_atoms
+from monosome.rna.losses import FAPE_UNIT, distogram_loss, expected_plddt, fape, lddt, plddt_loss, unclamped
+from monosome.rna.model import BetaRho, Outputs
+from monosome.rna.nucleotides import BASES, encode
+from monosome.rna.pairing import Pairing
+from monosome.rna.recipe import BetaRhoConfig
+from monosome.rna.superposition import move, superpose
+from monosome.rna.tm_score import tm_score
+from monosome.sequences.clusters import split_by_cluster
+from monosome.task import Loss, Metric, Row, Task
+
+WALK_STEP = 5.9
+"""Length of a random walk's step in Å: the mean distance of neighbouring C1' (measured, 12,863 nucleotides)."""
+
+
+class BetaRhoTask(Task[ChainExample, ChainBatch, Outputs]):
+    """RNA sequence to frames; the unit of the loss is a chain, whose terms are means over the chain."""
+
+    config_type = BetaRhoConfig
+    metrics = (
+        Metric("tm_score", "tm_score", "TM-score (C1')", higher_is_better=True, floor="tm_helix"),
+        Metric("rmsd", "rmsd", "RMSD (C1')", unit="Å", floor="rmsd_helix"),
+        Metric("lddt", "lddt", "lDDT (C1')", higher_is_better=True, floor="lddt_helix"),
+        Metric("predicted_lddt", "predicted_lddt", "predicted lDDT (C1')"),
+        Metric("loss", "loss", "loss"),
+        Metric("fape", "fape", "FAPE", unit="10 Å"),
+        Metric("distogram", "distogram", "distogram", unit="nats"),
+        Metric("tm_helix", "tm_helix", "TM-score of a straight helix", higher_is_better=True),
+        Metric("rmsd_helix", "rmsd_helix", "RMSD of a straight helix", unit="Å"),
+        Metric("lddt_helix", "lddt_helix", "lDDT of a straight helix", higher_is_better=True),
+        Metric("tm_walk", "tm_walk", "TM-score of a random walk", higher_is_better=True),
+    )
+
+    config: BetaRhoConfig
+
+    def model(self) -> nn.Module:
+        """A new BetaRho."""
+        torch.manual_seed(self.config.seed)
+        return BetaRho(self.config.model)
+
+    @cached_property
+    def _splits(self) -> dict[str, ChainExamples]:
+        data = self.config.data
+        if data.path:
+            collection = read_collection(data.path)
+            chains, groups = list(collection.chains), list(collection.groups)
+        else:
+            chains, groups = synthetic_chains(data.num_synthetic, self.config.seed)
+        kept = [place for place, chain in enumerate(chains) if data.min_length <= len(chain) <= data.max_length]
+        if not kept:
+            hint = f"data.min_length={data.min_length} data.max_length={data.max_length}"
+            raise DataError(f"{data.path} has no chain of usable length", hint)
+        split = split_by_cluster([groups[place] for place in kept], data.valid_share, self.config.seed)
+        return {
+            name: ChainExamples(
+                [chains[place] for place, side in zip(kept, split, strict=True) if side == name],
+                [groups[place] for place, side in zip(kept, split, strict=True) if side == name],
+            )
+            for name in ("train", "valid")
+        }
+
+    def examples(self, split: str) -> ChainExamples:
+        """Chains of a split; clusters are never parted."""
+        return self._splits[split]
+
+    def length(self, example: ChainExample) -> int:
+        """Residues of the chain, or of its crop."""
+        return min(len(example.chain), self.config.data.crop_length)
+
+    def collate(self, examples: Sequence[ChainExample], seeds: Sequence[int] | None = None) -> ChainBatch:
+        """A padded batch: with seeds, chains are cropped and some not clamped; without, all are whole and clamped."""
+        if seeds is None:
+            return collate(examples, self.config.model.start, torch.full((len(examples),), FAPE_UNIT))
+        cropped = [
+            crop(each, self.config.data.crop_length, seed >> 32) for each, seed in zip(examples, seeds, strict=True)
+        ]
+        draws = torch.tensor([seed & 0xFFFFFFFF for seed in seeds])
+        return collate(cropped, self.config.model.start, unclamped(draws, self.config.loss.unclamped_share))
+
+    def forward(self, model: nn.Module, batch: ChainBatch) -> Outputs:
+        """Frames and logits."""
+        outputs: Outputs = model(*batch.inputs)
+        return outputs
+
+    def loss(self, outputs: Outputs, batch: ChainBatch) -> Loss:
+        """FAPE (mean over iterations), distogram and pLDDT, each a mean over the chain, summed over chains."""
+        with torch.autocast(batch.mask.device.type, enabled=False):
+            c1, c1_mask = batch.points[:, :, 0], batch.points_mask[:, :, 0]
+            predicted = outputs.frames.translations
+            terms = {
+                "fape": torch.stack([self._fape(frames, batch) for frames in outputs.trajectory]).mean(0),
+                "distogram": distogram_loss(outputs.distogram_logits, c1, c1_mask),
+                "plddt": plddt_loss(outputs.plddt_logits, predicted, c1, c1_mask),
+            }
+        return Loss({name: values.sum() for name, values in terms.items()}, float(len(batch.mask)))
+
+    def _fape(self, frames: Frames, batch: ChainBatch) -> Float[Tensor, "b"]:
+        points = place_points(frames, batch.bases)
+        # The true frame stands on C1' (point 0), the nitrogen (3) and C4' (1).
+        true = Frames.from_points(batch.points[:, :, 0], batch.points[:, :, 3], batch.points[:, :, 1])
+        masks = (batch.frames_mask, batch.points_mask.flatten(1, 2))
+        return fape(frames, points.flatten(1, 2), true, batch.points.flatten(1, 2), masks, batch.clamp)
+
+    @torch.no_grad()
+    def evaluate(self, model: nn.Module, examples: ChainExamples) -> list[Row]:  # type: ignore[override]
+        """One row per chain: loss and its terms, TM-score, RMSD, lDDT and pLDDT, and the same of the floors."""
+        return [self._row(model, examples[index]) for index in range(len(examples))]
+
+    def _row(self, model: nn.Module, example: ChainExample) -> Row:
+        device = next(model.parameters()).device
+        batch = self.collate([example]).to(device)
+        outputs = self.forward(model, batch)
+        loss = self.loss(outputs, batch)
+        known = batch.points_mask[0, :, 0].bool().cpu()
+        native = batch.points[0, :, 0].cpu()
+        plddt = expected_plddt(outputs.plddt_logits)[0].cpu()
+        values = {
+            "loss": float(loss.weighted(self.config.loss.weights())),
+            **{name: float(value) for name, value in loss.sums.items()},
+            **_likeness(outputs.frames.translations[0].float().cpu(), native, known, ""),
+            **_likeness(helix_frames(len(native)).translations, native, known, "_helix"),
+            "tm_walk": _likeness(random_walk(len(native)), native, known, "")["tm_score"],
+            "predicted_lddt": float(plddt[known].mean()) / 100,
+        }
+        values["tm_helix"] = values.pop("tm_score_helix")
+        return Row(example.id, values, len(example.chain), example.group)
+
+    def dummy(self, length: int) -> ChainExample:
+        """A straight helix of A, C, G and U in turn that pairs with nothing."""
+        sequence = (BASES * length)[:length]
+        atoms = place_atoms(helix_frames(length), torch.from_numpy(encode(sequence))).numpy()
+        segments = np.zeros(length, dtype=np.int64)
+        pairing = Pairing("." * length, 0.0, 0.0, np.zeros((length, length), dtype=np.float32))
+        chain = Chain("dummy", sequence, atoms, np.arange(1, length + 1), segments)
+        return ChainExample(chain, featurise(sequence, segments, pairing), "dummy")
+
+    def blocks(self, model: nn.Module) -> list[nn.Module]:
+        """Trunk blocks, then blocks of the structure module."""
+        assert isinstance(model, BetaRho)
+        return [*model.trunk, *model.structure.blocks]
+
+
+def random_walk(length: int) -> Float[Tensor, "n 3"]:
+    """Steps of the length of real ones in random directions, the same for every chain of that length: a floor."""
+    directions = torch.randn(length, 3, generator=torch.Generator().manual_seed(length))
+    return (WALK_STEP * directions / directions.norm(dim=-1, keepdim=True)).cumsum(0)
+
+
+def _likeness(
+    predicted: Float[Tensor, "n 3"], native: Float[Tensor, "n 3"], known: Tensor, suffix: str
+) -> dict[str, float]:
+    """TM-score (residue mode), RMSD and lDDT of C1' over the residues that the native has."""
+    ours, theirs = predicted[known].double(), native[known].double()
+    moved = move(ours, *superpose(ours, theirs))
+    local = lddt(predicted.unsqueeze(0), native.unsqueeze(0), known.float().unsqueeze(0))[0]
+    return {
+        f"tm_score{suffix}": tm_score(ours, theirs, len(theirs)).score,
+        f"rmsd{suffix}": math.sqrt(float((moved - theirs).square().sum(-1).mean())),
+        f"lddt{suffix}": float(local[known].mean()),
+    }

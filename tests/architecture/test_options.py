@@ -1,0 +1,70 @@
+"""The verbs and their options, frozen: other people's scripts type them, so a change here is a decision."""
+
+from typing import Any
+
+import pytest
+import typer
+
+from monosome.cli import app
+
+SETTINGS = "settings..."
+OPTIONS = {
+    "assess": ["model", "native", "--mode", "--atom", "--metrics", "--json"],
+    "checkpoint show": ["path", "--json"],
+    "checkpoint verify": ["path", "--json"],
+    "demo": ["--out -o"],
+    "distill": ["teacher", SETTINGS, "--size", "--data", "--out -o", "--json"],
+    "doctor": ["--json"],
+    "evaluate": ["run", "--split", "--set", "--out -o", "--json"],
+    "explain": ["section", "--domain", "--json"],
+    "fold": ["targets", "--out -o", "--checkpoint", "--num-models", "--format", "--seed", "--json"],
+    "generate": [
+        "checkpoint",
+        "--num -n",
+        "--out -o",
+        "--max-length",
+        "--temperature",
+        "--top-k",
+        "--repetition-penalty",
+        "--seed",
+        "--json",
+    ],
+    "prepare rna": ["source", "out", "--json"],
+    "sweep": ["sweep", SETTINGS, "--out -o", "--json"],
+    "train": ["recipe", SETTINGS, "--out -o", "--json"],
+}
+
+
+def options(application: typer.Typer) -> dict[str, list[str]]:
+    """Every verb with its arguments and options, as they are typed."""
+    return dict(sorted(_verbs(typer.main.get_command(application), "")))
+
+
+def _verbs(command: Any, path: str) -> list[tuple[str, list[str]]]:
+    if hasattr(command, "commands"):
+        return [verb for name, inner in command.commands.items() for verb in _verbs(inner, f"{path} {name}".strip())]
+    return [(path, [_typed(parameter) for parameter in command.params])]
+
+
+def _typed(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        return parameter.name + ("..." if parameter.nargs == -1 else "")
+    return " ".join([*parameter.opts, *parameter.secondary_opts])
+
+
+def test_the_options_are_the_frozen_ones():
+    assert options(app) == OPTIONS
+
+
+@pytest.mark.parametrize("changed", ["another option", "a renamed verb"])
+def test_a_change_is_noticed(changed: str):
+    application = typer.Typer()
+
+    @application.command("doctors" if changed == "a renamed verb" else "doctor")
+    def doctor(json: bool = typer.Option(False, "--json"), deep: bool = typer.Option(False, "--deep")) -> None: ...
+
+    @application.command()
+    def demo() -> None: ...
+
+    assert options(application) != {"demo": [], "doctor": ["--json"]}
+    assert "--deep" in str(options(application))

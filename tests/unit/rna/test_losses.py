@@ -1,0 +1,82 @@
+"""Losses: one hand-checkable case each, and the laws they must obey."""
+
+import math
+
+import pytest
+import torch
+
+from monosome.rna.frames import Frames
+from monosome.rna.losses import distogram_loss, expected_plddt, fape, lddt, masked_mean, plddt_loss, unclamped
+from tests.unit.rna.test_frames import random_frames
+
+NO_CLAMP = torch.tensor([math.inf])
+
+
+def _masks(n: int, m: int) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.ones(1, n), torch.ones(1, m)
+
+
+def test_fape_of_the_truth_is_its_floor() -> None:
+    frames, points = random_frames(1, 5), torch.randn(1, 8, 3)
+    assert float(fape(frames, points, frames, points, _masks(5, 8), NO_CLAMP)) == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_fape_by_hand() -> None:
+    """One frame at the origin, one point 3 Å from where it should be: 0.3 in units of 10 Å; 40 Å is clamped to 1."""
+    frames = Frames.identity((1, 1))
+    for distance, clamp, expected in ((3.0, 10.0, 0.3), (40.0, 10.0, 1.0), (40.0, math.inf, 4.0)):
+        points = torch.tensor([[[distance, 0.0, 0.0]]])
+        found = fape(frames, points, frames, torch.zeros(1, 1, 3), _masks(1, 1), torch.tensor([clamp]))
+        assert float(found) == pytest.approx(expected, abs=1e-4)
+
+
+def test_fape_tells_mirror_images_apart_and_distances_do_not() -> None:
+    points = torch.randn(1, 6, 3, generator=torch.Generator().manual_seed(0))
+    mirrored = points * torch.tensor([1.0, 1.0, -1.0])
+    frames = Frames.from_points(points[:, :4], points[:, 1:5], points[:, 2:6])
+    turned = Frames.from_points(mirrored[:, :4], mirrored[:, 1:5], mirrored[:, 2:6])
+    assert float(fape(turned, mirrored, frames, points, _masks(4, 6), NO_CLAMP)) > 0.02
+    assert torch.allclose(lddt(mirrored, points, torch.ones(1, 6)), torch.ones(1, 6))
+
+
+def test_distogram_is_the_cross_entropy_of_the_right_bin() -> None:
+    """Two residues 10 Å apart: edges every 0.3125 Å from 2.3125 put 10 Å into bin 25."""
+    true = torch.tensor([[[0.0, 0, 0], [10.0, 0, 0]]])
+    logits = torch.zeros(1, 2, 2, 64)
+    assert float(distogram_loss(logits, true, torch.ones(1, 2))) == pytest.approx(math.log(64))
+    logits[..., 25] = 20.0
+    assert float(distogram_loss(logits, true, torch.ones(1, 2))) < 1e-6
+
+
+def test_lddt_by_hand() -> None:
+    """Three atoms in a line, 5 Å apart; the last moved by 3 Å keeps its distances within 4 Å only: 1 of 4 thresholds."""
+    true = torch.tensor([[[0.0, 0, 0], [5.0, 0, 0], [10.0, 0, 0]]])
+    moved = true.clone()
+    moved[0, 2, 0] += 3
+    assert torch.allclose(lddt(true, true, torch.ones(1, 3)), torch.ones(1, 3))
+    assert torch.allclose(lddt(moved, true, torch.ones(1, 3)), torch.tensor([[0.625, 0.625, 0.25]]))
+    far = torch.tensor([[[0.0, 0, 0], [100.0, 0, 0]]])
+    assert lddt(far, far, torch.ones(1, 2)).sum() == 0, "no neighbour within 15 Å"
+
+
+def test_plddt_passes_no_gradient_to_coordinates_and_expects_the_middle_of_its_bins() -> None:
+    logits = torch.zeros(1, 4, 50, requires_grad=True)
+    points = torch.randn(1, 4, 3, requires_grad=True)
+    plddt_loss(logits, points, torch.randn(1, 4, 3), torch.ones(1, 4)).sum().backward()
+    assert logits.grad is not None
+    assert points.grad is None
+    certain = torch.full((1, 1, 50), -1e4)
+    certain[..., 49] = 0
+    assert float(expected_plddt(certain)) == pytest.approx(99.0)
+    assert float(expected_plddt(torch.zeros(1, 1, 50))) == pytest.approx(50.0)
+
+
+def test_a_chain_with_nothing_known_adds_zero() -> None:
+    assert masked_mean(torch.ones(2, 3), torch.tensor([[0.0, 0, 0], [1, 1, 0]])).tolist() == [0, 1]
+
+
+def test_the_unclamped_share_is_met() -> None:
+    draws = torch.randint(2**32, (10_000,), generator=torch.Generator().manual_seed(0))
+    assert unclamped(draws, 0.3).isinf().float().mean().item() == pytest.approx(0.3, abs=0.02)
+    assert unclamped(draws, 0.0).isinf().sum() == 0
+    assert unclamped(draws, 1.0).isinf().all()

@@ -4,7 +4,8 @@
 
 Each loop starts as an arc over the closing pair and is relaxed until its strand is bonded (link lengths and the
 distances across the link's angles), bases step on as in stacked strands, and no atoms clash. Of several starts the one
-of least energy is kept. All nucleotides count as guanosines, the largest, so the loop takes any sequence.
+of least energy is kept. Each nucleotide counts as guanosine and uridine at once, so the loop takes any sequence: A and
+C hardly reach beyond them.
 """
 
 import json
@@ -20,7 +21,7 @@ from monosome.rna.geometry import helix_frames, partner_frames, place_atoms
 from monosome.rna.nucleotides import ATOM_INDEX, ATOM_MASK, BACKBONE, BASE_INDEX
 
 LENGTHS = range(3, 13)
-NUM_STARTS = 24
+NUM_STARTS = 16
 NUM_STEM = 3
 """Pairs of the stem that the loop must not clash with."""
 LINK = {
@@ -33,14 +34,21 @@ STEP = 5.55
 CONTACT = 3.2
 """Closest approach of unbonded heavy atoms (Å)."""
 
-GUANOSINE = torch.tensor(BASE_INDEX["G"])
-PRESENT = torch.from_numpy(ATOM_MASK[BASE_INDEX["G"]])
-IS_BASE = torch.tensor([name not in BACKBONE for name in ATOM_INDEX])[PRESENT]
+IS_BASE = torch.tensor([name not in BACKBONE for name in ATOM_INDEX])
+PRESENT = [torch.from_numpy(ATOM_MASK[BASE_INDEX[base]]) for base in "GU"]
 
 
-def guanosines(frames: Frames) -> Tensor:
-    """Atoms of guanosines in these frames."""
-    return place_atoms(frames, GUANOSINE.expand(len(frames.translations)))
+def placed(frames: Frames, base: str) -> Tensor:
+    """Atoms of one kind of nucleotide in these frames."""
+    return place_atoms(frames, torch.full((len(frames.translations),), BASE_INDEX[base]))
+
+
+def either(frames: Frames) -> Tensor:
+    """Atoms of guanosines, and the bases of uridines over them."""
+    return torch.cat([placed(frames, "G")[:, PRESENT[0]], placed(frames, "U")[:, PRESENT[1] & IS_BASE]], dim=1)
+
+
+EITHER_IS_BASE = torch.cat([IS_BASE[PRESENT[0]], torch.ones(int((PRESENT[1] & IS_BASE).sum()), dtype=torch.bool)])
 
 
 class Stem:
@@ -50,7 +58,11 @@ class Stem:
         backwards = torch.arange(NUM_STEM - 1, -1, -1)
         self.rising = lowered(helix_frames(NUM_STEM))
         self.falling = lowered(partner_frames(NUM_STEM))[backwards]
-        self.before, self.after = guanosines(self.rising), guanosines(self.falling)
+
+    def strand(self, loop: Frames) -> Tensor:
+        """Atoms of the closing pair with the loop between, as guanosines."""
+        ends = placed(self.rising[-1:], "G"), placed(self.falling[:1], "G")
+        return torch.cat([ends[0], placed(loop, "G"), ends[1]])
 
 
 def lowered(frames: Frames) -> Frames:
@@ -82,9 +94,7 @@ def arc(stem: Stem, length: int) -> Frames:
 
 def energy(stem: Stem, loop: Frames) -> Tensor:
     """Squares of what is off, each in its tolerance."""
-    atoms = guanosines(loop)
-    strand = torch.cat([stem.before, atoms, stem.after])
-    linked = strand[NUM_STEM - 1 : NUM_STEM + len(atoms) + 1]
+    linked = stem.strand(loop)
     terms = [
         ((distance(linked, *pair) - length) / tolerance).square().sum() for pair, (length, tolerance) in LINK.items()
     ]
@@ -102,10 +112,10 @@ def distance(strand: Tensor, one: str, other: str) -> Tensor:
 
 def contacts(stem: Stem, loop: Frames) -> Tensor:
     """Distances (Å) of loop atoms to atoms of other nucleotides, but for backbone to backbone of neighbours."""
-    atoms = guanosines(loop)[:, PRESENT]
-    strand = torch.cat([stem.before[:, PRESENT], atoms, stem.after[:, PRESENT]])
+    atoms = either(loop)
+    strand = torch.cat([either(stem.rising), atoms, either(stem.falling)])
     gap = (torch.arange(len(strand)) - torch.arange(NUM_STEM, NUM_STEM + len(atoms)).unsqueeze(-1)).abs()
-    through_base = IS_BASE.unsqueeze(-1) | IS_BASE
+    through_base = EITHER_IS_BASE.unsqueeze(-1) | EITHER_IS_BASE
     counted = (gap > 1)[:, None, :, None] | ((gap == 1)[:, None, :, None] & through_base[:, None, :])
     squared = (atoms[:, :, None, None] - strand).square().sum(dim=-1)
     return squared[counted].sqrt()
@@ -136,7 +146,7 @@ def main() -> None:
     about = f"Frames (rotation by rows, origin in Å) of hairpin loops by length; tools/close_loops.py, {date.today()}."
     for length in LENGTHS:
         value, loop = min((closed(stem, length, seed) for seed in range(NUM_STARTS)), key=lambda found: found[0])
-        strand = torch.cat([stem.before, guanosines(loop), stem.after])[NUM_STEM - 1 : NUM_STEM + length + 1]
+        strand = stem.strand(loop)
         link, step = distance(strand, "O3'", "P"), distance(strand, "C1'", "C1'")
         print(
             f"{length}: energy {value:.1f}, O3'–P {link.min():.2f} to {link.max():.2f} Å, "

@@ -11,11 +11,15 @@ from monosome.task import Task
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from proteins import protein_task
+from rnas import rna_task
 from toy import toy_task
 
 TaskFactory = Callable[..., Task[Any, Any, Any]]
 
 FACTORIES: dict[str, TaskFactory] = {
+    "protein": protein_task,
+    "rna": rna_task,
     "toy": toy_task,
 }
 """Tasks by name. A factory takes "key=value" overrides and returns a Task with little data, a few of whose steps take

@@ -90,7 +90,7 @@ def sample_summary(samples: Sequence[Sample]) -> dict[str, Any]:
         "num_valid": sum(one.is_valid for one in samples),
         "num_truncated": sum(one.is_truncated for one in samples),
         "num_empty": len(samples) - len(full),
-        "mean_length": _mean([len(one.sequence) for one in full]),
+        "mean_length": _mean([float(len(one.sequence)) for one in full]),
         "mean_perplexity": _mean(perplexities),
         "composition_kl": composition_kl(one.sequence for one in full) if full else None,
     }

@@ -50,8 +50,8 @@ METRICS = (
     Metric("residue_unigram_perplexity", "residue_unigram_nll", "amino-acid unigram", "per residue", exponential=True),
     Metric("uniform_perplexity", "uniform_nll", "uniform perplexity", "per token", exponential=True),
 )
-"""Perplexities are exp of mean nats per token or residue over all held-out proteins together. Per residue, every nat of
-the text counts, line breaks and end included; the amino-acid unigram it stands beside encodes residues alone."""
+"""Perplexities are exp of mean nats per token or residue over all held-out proteins together. Per residue, all nats count
+but those of line breaks; the amino-acid unigram it stands beside pays for residues and for the end, as the model does."""
 
 SWISS_PROT = {
     "A": 8.25, "R": 5.53, "N": 4.06, "D": 5.46, "C": 1.38, "Q": 3.93, "E": 6.72, "G": 7.07, "H": 2.27, "I": 5.91,
@@ -67,6 +67,7 @@ class Floors:
     token_nll: Float64[Array, "v"]
     newline_share: float
     residue_nll: Mapping[str, float]
+    end_nll: float
 
     @property
     def vocab_size(self) -> int:
@@ -80,11 +81,12 @@ def fit_floors(corpus: PackedCorpus, tokenizer: ProteinTokenizer) -> Floors:
     counts -= np.bincount(corpus.tokens[corpus.pieces[:-1]], minlength=tokenizer.vocab_size)
     shares = (counts + 1) / (counts.sum() + len(counts))
     residues = {letter: corpus.residues.get(letter, 0) + 1 for letter in {*AMINO_ACIDS, *corpus.residues}}
-    total = sum(residues.values())
+    total = sum(residues.values()) + corpus.num_proteins
     return Floors(
         token_nll=-np.log(shares),
         newline_share=float(shares[tokenizer.newline]),
         residue_nll={letter: math.log(total / count) for letter, count in residues.items()},
+        end_nll=math.log(total / corpus.num_proteins),
     )
 
 
@@ -100,20 +102,20 @@ class Scored:
 
 
 def row(scored: Scored, tokenizer: ProteinTokenizer, floors: Floors) -> Row:
-    """The row of one held-out protein: nats per token (`loss`), per other token, per residue, and the floors'.
+    """The row of one held-out protein: nats per token (`loss`), without line breaks, per residue, and the floors'.
 
     `weight` is the number of predicted tokens; values per residue weigh by residues.
     """
     mask = scored.predicted
     solid = mask & (scored.targets != tokenizer.newline)
-    num_tokens, num_solid, num_residues = int(mask.sum()), int(solid.sum()), scored.label.num_residues
+    num_solid, num_residues = float(solid.sum()), float(scored.label.num_residues)
     unigram = torch.from_numpy(floors.token_nll)[scored.targets]
     nll = scored.scores.nll.double()
-    residue_unigram = sum(floors.residue_nll.get(letter, math.log(20)) for letter in scored.sequence)
+    residue_unigram = floors.end_nll + sum(floors.residue_nll.get(x, math.log(20)) for x in scored.sequence)
     values = {
         "loss": _mean(nll, mask),
         "nll_without_newlines": _mean(nll, solid),
-        "nll_per_residue": float(nll[mask].sum()) / num_residues,
+        "nll_per_residue": float(nll[solid].sum()) / num_residues,
         "unigram_nll": _mean(unigram, mask),
         "unigram_nll_without_newlines": _mean(unigram + math.log1p(-floors.newline_share), solid),
         "residue_unigram_nll": residue_unigram / num_residues,
@@ -123,9 +125,9 @@ def row(scored: Scored, tokenizer: ProteinTokenizer, floors: Floors) -> Row:
     return Row(
         id=scored.label.id,
         values=values,
-        length=num_residues,
+        length=scored.label.num_residues,
         group=scored.label.group,
-        weight=num_tokens,
+        weight=float(mask.sum()),
         weights={
             "nll_without_newlines": num_solid,
             "unigram_nll_without_newlines": num_solid,

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -81,14 +80,14 @@ class TokenScores:
     kl: Float[Tensor, "*t"] | None = None
     agrees: Bool[Tensor, "*t"] | None = None
 
-    def row(self, index: int, num_rows: int) -> Self:
+    def row(self, index: int, num_rows: int) -> "TokenScores":
         """The scores of one of `num_rows` rows that were flattened together, on the CPU."""
 
         def of(values: Tensor | None) -> Tensor | None:
             return None if values is None else values.view(num_rows, -1)[index].cpu()
 
         nll = self.nll.view(num_rows, -1)[index].cpu()
-        return type(self)(nll, of(self.teacher_nll), of(self.kl), of(self.agrees))
+        return TokenScores(nll, of(self.teacher_nll), of(self.kl), of(self.agrees))
 
 
 @torch.no_grad()

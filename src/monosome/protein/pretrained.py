@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from monosome.errors import CheckpointError
@@ -54,7 +55,7 @@ def load_language_model(place: str) -> nn.Module:
             model = AutoModelForCausalLM.from_pretrained(
                 found, attn_implementation="sdpa", dtype=torch.float32, **options
             )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise _not_loaded(place, is_local, error) from error
     module: nn.Module = model.eval()
     return module

@@ -1,7 +1,7 @@
 """What a ProtGPT2 student's recipe says: its proteins, its tokenizer, its size, its teacher and its loss."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -45,7 +45,7 @@ class GPT2Config(Section):
     """Longest sequence in tokens."""
 
     @model_validator(mode="after")
-    def _heads_divide_width(self) -> Self:
+    def _heads_divide_width(self) -> "GPT2Config":
         if self.width % self.num_heads:
             raise ValueError(f"width {self.width} is no multiple of num_heads {self.num_heads}")
         return self
@@ -57,9 +57,10 @@ class DistillationLossConfig(LossConfig):
     teacher: Place = ""
     """Folder or Hub name of the teacher, such as nferruz/ProtGPT2; empty learns by cross-entropy alone."""
     temperature: Annotated[float, Field(gt=0)] = 2.0
-    """T, which both distributions are softened by. 1 is the target that perplexity measures (arXiv 2502.08606)."""
+    """T, which both distributions are softened by; 1 is the target that perplexity measures (arXiv 2502.08606). Without
+    a teacher it does nothing."""
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """α, the weight of the cross-entropy; 1 − α is the teacher's."""
+    """α, the weight of the cross-entropy; 1 − α is the teacher's. Without a teacher it does nothing."""
 
     def weights(self) -> Mapping[str, float]:
         """Weights of "hard" (cross-entropy) and "soft" (KL at T); without a teacher, of "hard" alone."""
@@ -83,7 +84,7 @@ class ProteinConfig(Config):
     """The optimiser and its schedule."""
 
     @model_validator(mode="after")
-    def _blocks_fit(self) -> Self:
+    def _blocks_fit(self) -> "ProteinConfig":
         if self.data.block_length > self.model.positions:
             raise ValueError(
                 f"data.block_length {self.data.block_length} exceeds model.positions {self.model.positions}"

@@ -8,16 +8,18 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from monosome.protein.recipe import GPT2Config
-from monosome.protein.tokens import ProteinTokenizer
 
 
-def build_student(config: GPT2Config, tokenizer: ProteinTokenizer, seed: int) -> nn.Module:
-    """A GPT2LMHeadModel with weights drawn from `seed`, tied embeddings, SDPA attention and no dropout."""
+def build_student(config: GPT2Config, vocab_size: int, seed: int, *, end: int = 0) -> nn.Module:
+    """A GPT2LMHeadModel with weights drawn from `seed`, tied embeddings, SDPA attention and no dropout.
+
+    `end` is the id of the token that ends a protein.
+    """
     from transformers import GPT2Config as Architecture
     from transformers import GPT2LMHeadModel
 
     architecture = Architecture(
-        vocab_size=tokenizer.vocab_size,
+        vocab_size=vocab_size,
         n_positions=config.positions,
         n_embd=config.width,
         n_layer=config.num_layers,
@@ -25,9 +27,9 @@ def build_student(config: GPT2Config, tokenizer: ProteinTokenizer, seed: int) ->
         resid_pdrop=0.0,
         embd_pdrop=0.0,
         attn_pdrop=0.0,
-        bos_token_id=tokenizer.end,
-        eos_token_id=tokenizer.end,
-        pad_token_id=tokenizer.end,
+        bos_token_id=end,
+        eos_token_id=end,
+        pad_token_id=end,
         attn_implementation="sdpa",
     )
     with torch.random.fork_rng(devices=[]):

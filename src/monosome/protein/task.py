@@ -14,6 +14,7 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 
 from monosome.errors import CheckpointError, ConfigError
+from monosome.hardware.detect import detect
 from monosome.protein.corpus import ProteinSource, corpus, trained_tokenizer
 from monosome.protein.export import export
 from monosome.protein.metrics import METRICS, Floors, Scored, fit_floors, row, warnings
@@ -100,7 +101,7 @@ class DistillationTask(Task[Block, ProteinBatch, Distilled]):
 
     def model(self) -> nn.Module:
         """The student, with weights drawn from the seed."""
-        return build_student(self.config.model, self.tokenizer, self.config.seed)
+        return build_student(self.config.model, self.tokenizer.vocab_size, self.config.seed, end=self.tokenizer.end)
 
     def examples(self, split: str) -> Examples[Block]:
         """Packed blocks of "train"; of "valid" one protein each. The hash covers proteins, tokenizer and teacher."""
@@ -118,6 +119,7 @@ class DistillationTask(Task[Block, ProteinBatch, Distilled]):
         if not num or teacher is None:
             return []
         settings = SamplingSettings(max_length=self.config.data.block_length, seed=self.config.seed)
+        teacher.to(detect(self.config.execution.device).torch_device)
         drawn = sample(teacher, self.tokenizer, num, settings)
         valid = [one.sequence for one in drawn if one.is_valid]
         print(f"note: {len(valid)} of {num} proteins sampled from the teacher are whole and valid", file=sys.stderr)

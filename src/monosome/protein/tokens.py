@@ -22,7 +22,7 @@ END = "<|endoftext|>"
 LINE_LENGTH = 60
 """Residues per line of ProtGPT2's training text (UniRef50's own FASTA lines; Ferruz et al. 2022)."""
 TOKENIZER_FILE = "tokenizer.json"
-HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 Array = np.ndarray
 
@@ -107,9 +107,9 @@ class ProteinTokenizer:
         encoded = self.backend.encode_batch_fast([to_text(sequence) for sequence in sequences])
         return [np.array(encoding.ids, dtype=np.int32) for encoding in encoded]
 
-    def decode(self, ids: Iterable[int]) -> str:
+    def decode(self, ids: Sequence[int]) -> str:
         """Residues of the first protein in `ids`."""
-        return from_text(self.backend.decode(list(ids), skip_special_tokens=False))
+        return from_text(self.backend.decode(ids, skip_special_tokens=False))
 
     def save(self, folder: Path) -> None:
         """Write the tokenizer so that transformers' AutoTokenizer loads it from `folder`."""
@@ -156,14 +156,14 @@ def has_tokenizer(place: str) -> bool:
 
 def _from_hub(name: str) -> Path:
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     hint = "give the folder of a tokenizer.json, or OWNER/NAME of the Hub where there is a network"
     if not HUB_NAME.fullmatch(name):
         raise DataError(f"there is no folder {name} with a tokenizer", hint)
     try:
         return Path(hf_hub_download(name, TOKENIZER_FILE))
-    except (HfHubHTTPError, OSError) as error:
+    except (HfHubHTTPError, HFValidationError, OSError) as error:
         raise DataError(f"there is no folder {name}, and the Hub gives no tokenizer of that name", hint) from error
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
@@ -43,7 +44,13 @@ class Chain:
     @property
     def has_frame(self) -> Bool[np.ndarray, "n"]:
         """Which residues have all three atoms of the nucleotide frame."""
-        return np.take_along_axis(self.resolved, FRAME_ATOMS[self.bases], axis=1).all(axis=1)
+        return np.asarray(np.take_along_axis(self.resolved, FRAME_ATOMS[self.bases], axis=1).all(axis=1))
+
+    @property
+    def labels(self) -> list[tuple[int, int]]:
+        """Of each residue its number, and how many before it have the same: inserted residues repeat a number."""
+        counters: dict[int, count[int]] = {}
+        return [(number, next(counters.setdefault(number, count()))) for number in self.residue_numbers.tolist()]
 
     def atom(self, name: str) -> Float32[np.ndarray, "n 3"]:
         """Coordinates of one atom of every residue, NaN where missing."""

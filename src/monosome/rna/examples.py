@@ -58,10 +58,9 @@ class ChainBatch(Batch):
     clamp: Float[Tensor, "b"]
 
     @property
-    def inputs(self) -> tuple[Tensor, Tensor, Tensor, Frames, Tensor]:
-        """What the network takes, in its order."""
-        start = Frames(self.start_rotations, self.start_translations)
-        return self.single, self.pair, self.offsets, start, self.mask
+    def start(self) -> Frames:
+        """The frames that the network starts from."""
+        return Frames(self.start_rotations, self.start_translations)
 
 
 class ChainExamples:

@@ -21,6 +21,9 @@ _SLOTS = {
 COINCIDENT = 0.1
 """Two atoms of a residue closer than this (Å) are one atom written twice; no two heavy atoms come within 1 Å."""
 
+INSERTION_CODES = " ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+"""What tells residues of one number apart in a file."""
+
 _OLD_NAMES = {"O1P": "OP1", "O2P": "OP2"}
 _FEATURES = {"N6": "A", "N4": "C", "O6": "G", "O4": "U"}
 """The exocyclic atom that tells the bases apart."""
@@ -214,8 +217,10 @@ def write_structure(
     """Write `chain` as an mmCIF or PDB file with its polymer records; `b_factors` (pLDDT) has one value a residue.
 
     The chain is called A whatever its id, which names the entry. Raises DataError for coordinates or numbers that do
-    not fit the columns of PDB.
+    not fit the columns of PDB, and for a number that comes more than 27 times.
     """
+    if max((repeat for _, repeat in chain.labels), default=0) >= len(INSERTION_CODES):
+        raise DataError(f"a residue number comes more than {len(INSERTION_CODES)} times", "number the residues anew")
     if format == "pdb":
         _check_columns(chain)
     structure = _structure(chain, np.zeros(len(chain)) if b_factors is None else b_factors)
@@ -228,8 +233,8 @@ def _structure(chain: Chain, b_factors: Float[np.ndarray, "n"]) -> Any:
     structure.name = "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in chain.id) or "RNA"
     structure.info["_struct.title"] = chain.id
     model, strand = gemmi.Model(1), gemmi.Chain("A")
-    for index, base in enumerate(chain.sequence):
-        strand.add_residue(_residue(chain, index, base, float(b_factors[index])))
+    for index, label in enumerate(chain.labels):
+        strand.add_residue(_residue(chain, index, label, float(b_factors[index])))
     model.add_chain(strand)
     structure.add_model(model)
     entity = gemmi.Entity("1")
@@ -240,10 +245,10 @@ def _structure(chain: Chain, b_factors: Float[np.ndarray, "n"]) -> Any:
     return structure
 
 
-def _residue(chain: Chain, index: int, base: str, b_factor: float) -> Any:
+def _residue(chain: Chain, index: int, label: tuple[int, int], b_factor: float) -> Any:
     residue = gemmi.Residue()
-    residue.name = base
-    residue.seqid = gemmi.SeqId(int(chain.residue_numbers[index]), " ")
+    residue.name = chain.sequence[index]
+    residue.seqid = gemmi.SeqId(label[0], INSERTION_CODES[label[1]])
     residue.entity_type, residue.entity_id, residue.subchain = gemmi.EntityType.Polymer, "1", "A"
     residue.label_seq = index + 1
     for slot in np.flatnonzero(chain.resolved[index]):

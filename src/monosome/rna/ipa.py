@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from monosome.rna.frames import Frames
+from monosome.rna.recipe import BetaRhoModelConfig
 from monosome.rna.trunk import Transition, key_bias, split_heads, zeroed
 
 TRANSLATION_SCALE = 10.0
@@ -21,18 +22,19 @@ class InvariantPointAttention(nn.Module):
     Jumper et al. 2021, Suppl. Alg. 22. Logits: w_L · (q·k/√c + b_ij − γ · w_C/2 · Σ_p |T_i q_p − T_j k_p|²).
     """
 
-    def __init__(
-        self, channels: int, pair_channels: int, num_heads: int, head_channels: int, num_points: tuple[int, int]
-    ) -> None:
+    def __init__(self, config: BetaRhoModelConfig) -> None:
         super().__init__()
-        self.num_heads, (self.num_query_points, self.num_value_points) = num_heads, num_points
-        self.to_qkv = nn.Linear(channels, 3 * num_heads * head_channels, bias=False)
-        self.to_query_points = nn.Linear(channels, num_heads * self.num_query_points * 3)
-        self.to_key_points = nn.Linear(channels, num_heads * self.num_query_points * 3)
-        self.to_value_points = nn.Linear(channels, num_heads * self.num_value_points * 3)
-        self.bias = nn.Linear(pair_channels, num_heads, bias=False)
-        self.gamma = nn.Parameter(torch.full((num_heads,), math.log(math.e - 1)))  # softplus of it is 1
-        self.out = zeroed(nn.Linear(num_heads * (head_channels + 4 * self.num_value_points + pair_channels), channels))
+        channels, pair_channels = config.single_channels, config.pair_channels
+        self.num_heads, head_channels = config.ipa_heads, config.ipa_channels
+        self.num_query_points, self.num_value_points = config.num_query_points, config.num_value_points
+        self.to_qkv = nn.Linear(channels, 3 * self.num_heads * head_channels, bias=False)
+        self.to_query_points = nn.Linear(channels, self.num_heads * self.num_query_points * 3)
+        self.to_key_points = nn.Linear(channels, self.num_heads * self.num_query_points * 3)
+        self.to_value_points = nn.Linear(channels, self.num_heads * self.num_value_points * 3)
+        self.bias = nn.Linear(pair_channels, self.num_heads, bias=False)
+        self.gamma = nn.Parameter(torch.full((self.num_heads,), math.log(math.e - 1)))  # softplus of it is 1
+        width = head_channels + 4 * self.num_value_points + pair_channels
+        self.out = zeroed(nn.Linear(self.num_heads * width, channels))
 
     def forward(
         self,
@@ -73,7 +75,7 @@ class InvariantPointAttention(nn.Module):
         return frames.inverse_apply(mixed.transpose(1, 2).flatten(2).unflatten(-1, (-1, 3)))
 
 
-def _square_distances(queries: Float[Tensor, "b h n x"], keys: Float[Tensor, "b h n x"]) -> Float[Tensor, "b h n n"]:
+def _square_distances(queries: Float[Tensor, "b h n p3"], keys: Float[Tensor, "b h n p3"]) -> Float[Tensor, "b h n n"]:
     """Σ_p |q_p − k_p|² of every pair as |q|² + |k|² − 2 q·k: a matrix product instead of n × n × p differences.
 
     Points are taken from their mean first: far from the origin the three terms would cancel badly.
@@ -92,9 +94,10 @@ def norm(points: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch"]:
 class StructureBlock(nn.Module):
     """IPA, a transition, and an update of the frames (Suppl. Alg. 20, lines 6–10, and Alg. 23)."""
 
-    def __init__(self, channels: int, ipa: InvariantPointAttention) -> None:
+    def __init__(self, config: BetaRhoModelConfig) -> None:
         super().__init__()
-        self.ipa = ipa
+        channels = config.single_channels
+        self.ipa = InvariantPointAttention(config)
         self.norm = nn.LayerNorm(channels)
         self.transition = Transition(channels, factor=2)
         self.update_norm = nn.LayerNorm(channels)
@@ -114,12 +117,15 @@ class StructureBlock(nn.Module):
 
 
 class StructureModule(nn.Module):
-    """Blocks that move frames from their start to the prediction; rotations pass no gradient between blocks."""
+    """Blocks that move frames from their start to the prediction (Suppl. Alg. 20)."""
 
-    def __init__(self, channels: int, pair_channels: int, blocks: list[StructureBlock], num_iterations: int) -> None:
+    def __init__(self, config: BetaRhoModelConfig) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(blocks)
-        self.num_iterations = num_iterations
+        channels, pair_channels = config.single_channels, config.pair_channels
+        num_blocks = 1 if config.share_ipa_weights else config.num_ipa_blocks
+        self.blocks = nn.ModuleList(StructureBlock(config) for _ in range(num_blocks))
+        self.num_iterations = config.num_ipa_blocks
+        self.stop_rotation_gradient = config.stop_rotation_gradient
         self.single_norm, self.pair_norm = nn.LayerNorm(channels), nn.LayerNorm(pair_channels)
         self.embed = nn.Linear(channels, channels)
 
@@ -141,7 +147,7 @@ class StructureModule(nn.Module):
             for block in self._iterations():
                 single, frames = block(single, pair, frames, mask)
                 trajectory.append(scaled(frames, TRANSLATION_SCALE))
-                frames = frames.stop_rotation_gradient()
+                frames = frames.stop_rotation_gradient() if self.stop_rotation_gradient else frames
         return single, trajectory
 
     def _iterations(self) -> Iterator[nn.Module]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import Literal
 
 import numpy as np
@@ -90,8 +89,8 @@ def pair(models: Sequence[Chain], natives: Sequence[Chain]) -> Pairing:
 
 def _places(model: Chain, native: Chain) -> tuple[list[int], list[int]]:
     """Places in both of the residues with the same number."""
-    places = {key: index for index, key in enumerate(_keys(model))}
-    pairs = [(places[key], index) for index, key in enumerate(_keys(native)) if key in places]
+    places = {label: index for index, label in enumerate(model.labels)}
+    pairs = [(places[label], index) for index, label in enumerate(native.labels) if label in places]
     return [first for first, _ in pairs], [second for _, second in pairs]
 
 
@@ -104,12 +103,6 @@ def _joined(chains: Sequence[Chain], places: Sequence[list[int]]) -> Chain:
         residue_numbers=np.concatenate([part.residue_numbers for part in parts]),
         segments=np.concatenate([part.segments for part in parts]),
     )
-
-
-def _keys(chain: Chain) -> list[tuple[int, int]]:
-    """Residue number, and how many residues before it have the same."""
-    counters: dict[int, count[int]] = {}
-    return [(number, next(counters.setdefault(number, count()))) for number in chain.residue_numbers.tolist()]
 
 
 def _range(chains: Sequence[Chain]) -> str:

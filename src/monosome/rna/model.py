@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from monosome.rna.features import NUM_OFFSETS, NUM_PAIR, NUM_SINGLE
 from monosome.rna.frames import Frames
-from monosome.rna.ipa import InvariantPointAttention, StructureBlock, StructureModule
+from monosome.rna.ipa import StructureModule
 from monosome.rna.losses import NUM_DISTANCE_BINS, NUM_PLDDT_BINS
 from monosome.rna.recipe import BetaRhoModelConfig
 from monosome.rna.trunk import TrunkBlock
@@ -38,7 +38,7 @@ class BetaRho(nn.Module):
         self.embed_offset = nn.Embedding(NUM_OFFSETS, d)
         self.embed_left, self.embed_right = nn.Linear(NUM_SINGLE, d), nn.Linear(NUM_SINGLE, d)
         self.trunk = nn.ModuleList(TrunkBlock(c, d, config.num_heads) for _ in range(config.num_trunk_blocks))
-        self.structure = StructureModule(c, d, _structure_blocks(config), config.num_ipa_blocks)
+        self.structure = StructureModule(config)
         self.distogram = nn.Sequential(nn.LayerNorm(d), nn.Linear(d, NUM_DISTANCE_BINS))
         self.plddt = nn.Sequential(nn.LayerNorm(c), nn.Linear(c, c), nn.ReLU(), nn.Linear(c, NUM_PLDDT_BINS))
 
@@ -58,13 +58,3 @@ class BetaRho(nn.Module):
             s, z = block(s, z, mask)
         last, trajectory = self.structure(s, z, start, mask)
         return Outputs(trajectory, self.distogram(z + z.transpose(1, 2)), self.plddt(last))
-
-
-def _structure_blocks(config: BetaRhoModelConfig) -> list[StructureBlock]:
-    num_blocks = 1 if config.share_ipa_weights else config.num_ipa_blocks
-    points = (config.num_query_points, config.num_value_points)
-    c, d = config.single_channels, config.pair_channels
-    attentions = [
-        InvariantPointAttention(c, d, config.ipa_heads, config.ipa_channels, points) for _ in range(num_blocks)
-    ]
-    return [StructureBlock(c, attention) for attention in attentions]

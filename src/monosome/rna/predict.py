@@ -87,7 +87,8 @@ class Predictor:
         example = ChainExample(chain, featurise(chain.sequence, chain.segments, pairing), "")
         batch = collate([example], self.config.model.start, torch.tensor([FAPE_UNIT]))
         batch = replace(batch, start_translations=batch.start_translations + jitter)
-        outputs: Outputs = self.model(*batch.to(next(self.model.parameters()).device).inputs)
+        batch = batch.to(next(self.model.parameters()).device)
+        outputs: Outputs = self.model(batch.single, batch.pair, batch.offsets, batch.start, batch.mask)
         return outputs
 
 

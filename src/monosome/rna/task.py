@@ -96,7 +96,7 @@ class BetaRhoTask(Task[ChainExample, ChainBatch, Outputs]):
 
     def forward(self, model: nn.Module, batch: ChainBatch) -> Outputs:
         """Frames and logits."""
-        outputs: Outputs = model(*batch.inputs)
+        outputs: Outputs = model(batch.single, batch.pair, batch.offsets, batch.start, batch.mask)
         return outputs
 
     def loss(self, outputs: Outputs, batch: ChainBatch) -> Loss:

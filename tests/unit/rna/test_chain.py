@@ -22,6 +22,12 @@ def test_a_frame_takes_three_atoms():
     assert np.flatnonzero(~chain.has_frame).tolist() == [2]
 
 
+def test_labels_tell_inserted_residues_apart():
+    numbers = np.array([5, 6, 6, 6, 7, 6, 8, 9, 10, 11])
+    chain = Chain("x", HAIRPIN.sequence, HAIRPIN.atoms, numbers, HAIRPIN.segments)
+    assert chain.labels[:7] == [(5, 0), (6, 0), (6, 1), (6, 2), (7, 0), (6, 3), (8, 0)]
+
+
 def test_a_subset_keeps_numbers_and_segments():
     strands = duplex("GGAC")
     mask = strands.segments == 1

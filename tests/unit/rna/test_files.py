@@ -79,6 +79,18 @@ def test_pdb_columns_have_bounds(tmp_path: Path):
     write_structure(replace(HAIRPIN, atoms=HAIRPIN.atoms - 2000), tmp_path / "x.cif")
 
 
+@pytest.mark.parametrize("format", ["cif", "pdb"])
+def test_residues_of_one_number_stay_apart(tmp_path: Path, format: str):
+    numbers = np.array([1, 2, 2, 2, 3, 4, 5, 6, 7, 8])
+    write_structure(replace(HAIRPIN, residue_numbers=numbers), tmp_path / "x", format=format)
+    chain = read_structure(tmp_path / "x").chains[0]
+    assert chain.sequence == HAIRPIN.sequence
+    assert chain.residue_numbers.tolist() == numbers.tolist()
+    many = replace(HAIRPIN.subset([0] * 30), residue_numbers=np.ones(30, dtype=np.int64))
+    with pytest.raises(DataError, match="more than 27 times"):
+        write_structure(many, tmp_path / "x", format=format)
+
+
 def test_strands_of_one_chain_are_found_again(tmp_path: Path):
     write_structure(duplex("GGAC"), tmp_path / "x.cif")
     assert read_structure(tmp_path / "x.cif").chains[0].segments.tolist() == [0] * 4 + [1] * 4

@@ -7,14 +7,18 @@ from torch.nn import functional as F
 
 from monosome.rna.frames import Frames
 from monosome.rna.ipa import InvariantPointAttention
+from monosome.rna.recipe import BetaRhoModelConfig
 from tests.unit.rna.test_frames import random_frames
 
 N, C, D, H, HC, QP, VP = 6, 16, 8, 3, 5, 4, 7
+CONFIG = BetaRhoModelConfig(
+    single_channels=C, pair_channels=D, ipa_heads=H, ipa_channels=HC, num_query_points=QP, num_value_points=VP
+)
 
 
 def _attention() -> InvariantPointAttention:
     torch.manual_seed(0)
-    attention = InvariantPointAttention(C, D, H, HC, (QP, VP))
+    attention = InvariantPointAttention(CONFIG)
     torch.nn.init.normal_(attention.out.weight)
     torch.nn.init.normal_(attention.gamma)
     return attention
@@ -41,7 +45,8 @@ def _algorithm_22(a: InvariantPointAttention, single: torch.Tensor, pair: torch.
             logits = []
             for j in range(N):
                 squares = sum(
-                    (to_global(i, q_points[i, h, p]) - to_global(j, k_points[j, h, p])).square().sum() for p in range(QP)
+                    (to_global(i, q_points[i, h, p]) - to_global(j, k_points[j, h, p])).square().sum()
+                    for p in range(QP)
                 )
                 bias = a.bias(pair[i, j])[h]
                 penalty = F.softplus(a.gamma[h]) * w_c / 2 * squares
@@ -75,7 +80,7 @@ def test_a_rigid_motion_of_all_frames_changes_nothing_even_far_from_the_origin()
 
 
 def test_initial_weights_of_points_are_one_and_the_last_layer_is_zero() -> None:
-    fresh = InvariantPointAttention(C, D, H, HC, (QP, VP))
+    fresh = InvariantPointAttention(CONFIG)
     assert torch.allclose(F.softplus(fresh.gamma), torch.ones(H))
     assert fresh.out.weight.abs().max() == 0
 

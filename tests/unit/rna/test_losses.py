@@ -49,7 +49,7 @@ def test_distogram_is_the_cross_entropy_of_the_right_bin() -> None:
 
 
 def test_lddt_by_hand() -> None:
-    """Three atoms in a line, 5 Å apart; the last moved by 3 Å keeps its distances within 4 Å only: 1 of 4 thresholds."""
+    """Three atoms in a line, 5 Å apart, the last moved by 3 Å: its distances are kept within 4 Å only, 1 of 4."""
     true = torch.tensor([[[0.0, 0, 0], [5.0, 0, 0], [10.0, 0, 0]]])
     moved = true.clone()
     moved[0, 2, 0] += 3

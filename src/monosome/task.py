@@ -72,7 +72,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Metric:
-    """One figure of a report: the mean of a row value, as is or through exp (a perplexity is exp of mean nats)."""
+    """One figure of a report: the mean of a row value, as is or through exp (perplexity is exp of mean nats)."""
 
     name: str
     value: str

@@ -9,7 +9,13 @@ import pytest
 
 from tests.journeys.command import monosome, refused, start
 
-QUICK = ["train.steps=60", "train.batch_size=4", "data.num_synthetic=24", "execution.save_every=20", "optim.warmup_steps=5"]
+QUICK = [
+    "train.steps=60",
+    "train.batch_size=4",
+    "data.num_synthetic=24",
+    "execution.save_every=20",
+    "optim.warmup_steps=5",
+]
 TRNA = "GCGGAUUUAGCUCAGUUGGGAGAGCGCCAGACUGAAGAUCUGGAGGUCCUGUGUUCGAUCCACAGAAUUCGCACCA"
 
 

@@ -50,8 +50,8 @@ METRICS = (
     Metric("residue_unigram_perplexity", "residue_unigram_nll", "amino-acid unigram", "per residue", exponential=True),
     Metric("uniform_perplexity", "uniform_nll", "uniform perplexity", "per token", exponential=True),
 )
-"""Perplexities are exp of mean nats per token or residue over all held-out proteins together. Per residue, all nats count
-but those of line breaks; the amino-acid unigram it stands beside pays for residues and for the end, as the model does."""
+"""Perplexities are exp of mean nats per token or residue over all held-out proteins together. Per residue, all nats but
+those of line breaks count; the amino-acid unigram beside it pays for residues and for the end, as the model does."""
 
 SWISS_PROT = {
     "A": 8.25, "R": 5.53, "N": 4.06, "D": 5.46, "C": 1.38, "Q": 3.93, "E": 6.72, "G": 7.07, "H": 2.27, "I": 5.91,

@@ -54,8 +54,8 @@ class Loss:
 class Row:
     """What was measured on one example; undefined values are None.
 
-    `weight` is what the values are averaged with (tokens, or 1), `weights` names the values that have another (residues,
-    for a figure per residue); `group` is the cluster that intervals resample.
+    `weight` is what the values are averaged with (tokens, or 1), `weights` names the values that have another
+    (residues, for a figure per residue); `group` is the cluster that intervals resample.
     """
 
     id: str

@@ -153,8 +153,8 @@ def _sampled(made: Made) -> Chapter:
         for one in valid[:5]
     ]
     text = (
-        f"{len(valid)} of {len(made.sampled)} sampled sequences are whole proteins of the 20 amino acids. A model of this "
-        "size makes up sequences of natural composition, not folds."
+        f"{len(valid)} of {len(made.sampled)} sampled sequences are whole proteins of the 20 amino acids. A model of "
+        "this size makes up sequences of natural composition, not folds."
     )
     return Chapter(
         "Proteins that the student made up", text, [Table(["sequence", "residues", "its own perplexity"], rows)]

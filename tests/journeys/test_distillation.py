@@ -1,8 +1,8 @@
 """A micro teacher on the package's natural proteins, and a student distilled from it, both below the unigram floor.
 
-With 98 proteins to learn from, part of the gain is the text format (where lines and proteins end) and the methionine
-that most proteins begin with: so the figure without line breaks must stand at or below its own floor too, on families
-that neither has seen.
+With 70 proteins to learn from, part of the gain is the text format (where lines and proteins end) and the methionine
+that most proteins begin with: so the figures without line breaks and per residue must stand below their own floors too,
+on families that neither has seen.
 """
 
 from pathlib import Path

@@ -29,7 +29,7 @@ def _teacher() -> Path:
     folder = Path(_FOLDER.name)
     os.environ.setdefault("MONOSOME_CACHE", str(folder / "cache"))
     tokenizer = protein_task(teacher="").tokenizer
-    size = GPT2Config(num_layers=1, num_heads=2, width=24, positions=96)
+    size = GPT2Config(num_layers=1, num_heads=2, width=24, positions=256)
     build_student(size, tokenizer.vocab_size, seed=1).save_pretrained(folder / "teacher")  # type: ignore[operator]
     tokenizer.save(folder / "teacher")
     return folder / "teacher"

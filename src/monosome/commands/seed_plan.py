@@ -43,7 +43,7 @@ def train_parser() -> argparse.ArgumentParser:
 def _add_places(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--teacher", default=TEACHER, help=f"folder or Hub name; {NO_TEACHER!r} goes without one")
     parser.add_argument("--tokenizer", default="", help="folder or Hub name; left out: the teacher's or the student's")
-    parser.add_argument("--data", default="", help="FASTA file or folder; left out: the package's 122 natural proteins")
+    parser.add_argument("--data", default="", help="FASTA file or folder; left out: the package's 88 natural proteins")
     parser.add_argument("--seed", type=int, default=0)
 
 
@@ -110,7 +110,7 @@ def _absolute(place: str) -> str:
 
 def _say_where_data_is(place: str) -> None:
     if not place:
-        print("note: no --data: the package's own 122 natural proteins are used", file=sys.stderr)
+        print("note: no --data: the package's own 88 natural proteins are used", file=sys.stderr)
 
 
 def evaluate_parser() -> argparse.ArgumentParser:

@@ -1,6 +1,6 @@
 """A small set of well-known natural proteins kept as facts, so that demos and tests need no data.
 
-natural.fasta holds 122 proteins of 59 families with their UniProt accessions: cytochromes, globins, histones,
+natural.fasta holds 88 proteins of 54 families with their UniProt accessions: cytochromes, globins, histones,
 insulins, lysozymes and their like. "mature" in a name means that signal and propeptide are left out.
 """
 

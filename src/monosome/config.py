@@ -97,7 +97,7 @@ class ExecutionConfig(Section):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where tensors live; auto takes the best device present."""
     threads: Auto | Annotated[int, Field(gt=0)] = "auto"
-    """CPU threads; auto takes the cores this process may use."""
+    """CPU threads; auto takes the cores this process may use, or OMP_NUM_THREADS where that is fewer."""
     micro_batch: Auto | Annotated[int, Field(gt=0)] = "auto"
     """Examples per forward pass; gradients are accumulated to train.batch_size."""
     checkpoint_blocks: Auto | bool = "auto"

@@ -5,15 +5,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from monosome.commands.domain import task_for
 from monosome.commands.output import print_json, print_measures
-from monosome.config import override
+from monosome.config import fill_auto, override
 from monosome.evaluate.figures import scatter
 from monosome.evaluate.page import Chapter, Picture, Report, Table, write_report
 from monosome.evaluate.rows import Measure, as_json, measure_cells, measures, number, row_as_json
 from monosome.hardware.detect import detect
+from monosome.hardware.presets import preset
 from monosome.task import Row, Task
 from monosome.train.checkpoint import Manifest, find, load_manifest, load_weights
+from monosome.train.precision import autocast, process_settings
 
 
 def run(run: Path, *, split: str, settings: Sequence[str], out: Path | None, json: bool) -> None:
@@ -37,11 +41,13 @@ def score(checkpoint: Path, split: str, settings: Sequence[str] = ()) -> tuple[T
     task = task_for(override(load_manifest(checkpoint).config, settings))
     model = task.model()
     load_weights(model, checkpoint)
-    device = detect(task.config.execution.device).torch_device
+    device = detect(task.config.execution.device)
+    config = fill_auto(task.config, preset(device).values())
     frozen = task.frozen()
     if frozen is not None:
-        frozen.to(device)
-    return task, task.evaluate(model.to(device).eval(), task.examples(split))
+        frozen.to(device.torch_device)
+    with process_settings(config.execution, config.numerics), autocast(device, config.numerics), torch.no_grad():
+        return task, task.evaluate(model.to(device.torch_device).eval(), task.examples(split))
 
 
 def _report(

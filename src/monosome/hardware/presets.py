@@ -1,6 +1,7 @@
 """Settings per card, as data: presets.toml holds them with the facts they rest on."""
 
 import math
+import os
 import tomllib
 from dataclasses import dataclass, replace
 from functools import cache
@@ -72,7 +73,13 @@ def preset(device: Device) -> Preset:
     then in capability, among those that agree with it on bf16; its micro-batch is scaled to the memory.
     """
     chosen = preset_named(device.kind) if device.capability is None else _nearest_card(device, device.capability)
-    return replace(chosen, execution={**chosen.execution, "threads": device.cores})
+    return replace(chosen, execution={**chosen.execution, "threads": _threads(device)})
+
+
+def _threads(device: Device) -> int:
+    """The cores that this process may use, or fewer where OMP_NUM_THREADS asks for fewer."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return min(device.cores, int(asked)) if asked.isdigit() and int(asked) else device.cores
 
 
 def _parsed(name: str, entry: dict[str, Any]) -> Preset:

@@ -10,9 +10,10 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
-from monosome.config import build
+from monosome.config import build, fill_auto
 from monosome.errors import CheckpointError
 from monosome.hardware.detect import detect
+from monosome.hardware.presets import preset
 from monosome.rna.chain import Chain, empty_atoms
 from monosome.rna.examples import ChainExample, collate
 from monosome.rna.features import featurise
@@ -24,6 +25,7 @@ from monosome.rna.pairing import Pairing, predict_pairing, sample_structures
 from monosome.rna.recipe import BetaRhoConfig
 from monosome.train.checkpoint import find, load_manifest, load_weights
 from monosome.train.memory import Fitting
+from monosome.train.precision import process_settings
 
 SHIPPED = "betarho-micro"
 """The package's own weights, used where no checkpoint is named."""
@@ -75,7 +77,8 @@ class Predictor:
         ]
         fitting = Fitting()
         found = []
-        with fitting.explained("while folding", None):
+        shorter = "fold a shorter stretch, or on a machine with more memory: monosome doctor"
+        with process_settings(self.config.execution, self.config.numerics), fitting.explained("folding", None, shorter):
             for number, pairing in enumerate([ensemble, *(_leaning(ensemble, structure) for structure in sampled)]):
                 with fitting.trying(1, len(letters)):
                     outputs = self._run(chain, pairing, jitter=_jitter(len(letters), seed, number))
@@ -111,8 +114,9 @@ def load(path: str | Path | None = None) -> Predictor:
     config = build(BetaRhoConfig, manifest.config)
     model = BetaRho(config.model)
     load_weights(model, checkpoint)
-    device = detect(config.execution.device).torch_device
-    return Predictor(model.to(device).eval(), config, str(path or SHIPPED), manifest.fingerprint)
+    device = detect(config.execution.device)
+    resolved = fill_auto(config, preset(device).values())
+    return Predictor(model.to(device.torch_device).eval(), resolved, str(path or SHIPPED), manifest.fingerprint)
 
 
 def _shipped() -> Path:

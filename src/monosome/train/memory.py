@@ -24,8 +24,8 @@ class Fitting:
         self.longest = max(self.longest, length)
 
     @contextmanager
-    def explained(self, what: str, execution: ExecutionConfig | None) -> Iterator[None]:
-        """Turn running out of memory into a HardwareError that names lengths and settings.
+    def explained(self, what: str, execution: ExecutionConfig | None, hint: str = "") -> Iterator[None]:
+        """Turn running out of memory into a HardwareError that names lengths and settings, or gives `hint`.
 
         Without `execution` no setting of it is named: those of training change nothing in an evaluation.
         """
@@ -38,7 +38,8 @@ class Fitting:
             fitted = (
                 f"the longest that fitted so far is {self.longest}" if self.longest else "nothing has fitted so far"
             )
-            raise HardwareError(f"out of memory {what}, at {tried}; {fitted}", _hint(self.number, execution)) from error
+            message = f"out of memory {what}, at {tried}; {fitted}"
+            raise HardwareError(message, hint or _hint(self.number, execution)) from error
 
 
 def _hint(number: int, execution: ExecutionConfig | None) -> str:

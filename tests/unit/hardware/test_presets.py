@@ -80,7 +80,8 @@ def test_facts_and_settings_agree():
             assert each.execution["device"] == each.name
 
 
-def test_the_preset_of_this_machine_uses_its_cores():
+def test_the_preset_of_this_machine_uses_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     device = detect("cpu")
     assert preset(device).name == "cpu"
     assert preset(device).values()["execution"]["threads"] == device.cores
@@ -90,3 +91,10 @@ def test_an_unknown_preset_is_answered_with_the_nearest():
     with pytest.raises(HardwareError) as raised:
         preset_named("h10")
     assert raised.value.hint == "did you mean 'h100'?"
+
+
+@pytest.mark.parametrize(("asked", "expected"), [("", 4), ("1", 1), ("16", 4), ("0", 4), ("many", 4)])
+def test_omp_num_threads_may_ask_for_fewer(asked: str, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    device = Device("cpu", "a processor", 2**34, None, 4, ())
+    assert preset(device).execution["threads"] == expected

@@ -7,8 +7,7 @@ from typing import Literal
 from monosome.commands.output import print_json, print_table
 from monosome.config import nearest
 from monosome.errors import ConfigError
-from monosome.rna.files import read_structure
-from monosome.rna.metrics import Assessment, pair, score
+from monosome.rna.metrics import Assessment, assess
 
 METRICS = {"tm_score": "TM-score", "rmsd": "RMSD, all heavy atoms (Å)", "rmsd_atom": "RMSD, {atom} (Å)"}
 """What can be asked for, and what a table calls it."""
@@ -17,7 +16,7 @@ METRICS = {"tm_score": "TM-score", "rmsd": "RMSD, all heavy atoms (Å)", "rmsd_a
 def run(model: Path, native: Path, *, mode: Literal["residue"], atom: str, metrics: str, json: bool) -> None:
     """Print the scores as a table or as one JSON object."""
     chosen = _chosen(metrics)
-    assessment = score(pair(read_structure(model).chains, read_structure(native).chains), atom)
+    assessment = assess(model, native, atom)
     values = {name: value for name, value in asdict(assessment).items() if name in chosen}
     if json:
         print_json({"length": assessment.length, "mode": mode, "atom": atom, **values})

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 
+import torch
+
 from monosome.commands.demo_report import Made, demo_report
 from monosome.commands.fold import write_target
 from monosome.commands.train import Trained, train
@@ -31,6 +33,7 @@ def run(out: Path) -> None:
     Raises DataError when `out` holds something else. Interrupted, it goes on where it was stopped.
     """
     _claim(out)
+    torch.set_num_threads(1)  # networks this small gain little from a second, and lose much where it has to be shared
     seconds: dict[str, float] = {}
     with _timed(seconds, "training BetaRho on hairpins and duplexes of ideal A-form geometry"):
         rna = _trained("rna/micro", RNA, out / "betarho")

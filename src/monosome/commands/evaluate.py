@@ -64,7 +64,7 @@ def _report(
     columns = ["id", "length", *(metric.title for metric in task.metrics)]
     table = [[row.id, str(row.length), *(number(m.of(row)) for m in task.metrics)] for row in rows[:200]]
     shown = "" if len(rows) <= 200 else f" The first 200 of {len(rows)}; all are in report.json."
-    values = [(row.length, first.metric.of(row)) for row in rows]
+    values = [(float(row.length), first.metric.of(row)) for row in rows]
     points = [(length, value) for length, value in values if value is not None]
     sample = f"on {first.interval.num_examples} examples of {first.interval.num_groups} clusters"
     return Report(

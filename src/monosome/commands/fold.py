@@ -38,7 +38,7 @@ def run(
 ) -> None:
     """Fold every target and say what was made."""
     records = read_targets(targets)
-    folders = [_free_folder(out, record.id) for record in records]
+    folders = _folders(out, records)
     predictor = load(checkpoint)
     command = shlex.join(["monosome", *sys.argv[1:]])
     made: list[dict[str, Any]] = []
@@ -50,6 +50,7 @@ def run(
         disable=not console.is_terminal,
     ):
         started = time.monotonic()
+        _refuse_filled(folder)  # again: where case does not count, an earlier target may have the same one
         predictions = predictor.fold(record.sequence, id=record.id, num_models=num_models, seed=seed)
         write_target(folder, record, predictions, predictor, command, format=format)
         made.append(
@@ -74,11 +75,19 @@ def read_targets(targets: str) -> list[Record]:
 
     Raises DataError naming the record and the letter that is no RNA.
     """
-    if Path(targets).suffix.lower() in FASTA_SUFFIXES or Path(targets).exists():
+    if targets and (Path(targets).suffix.lower() in FASTA_SUFFIXES or _exists(targets)):
         records = read_fasta(Path(targets))
     else:
         records = [Record("query", "", targets)]
     return [_parsed(record) for record in records]
+
+
+def _exists(text: str) -> bool:
+    """Whether the text names a file or a folder; a sequence may be longer than a name can be, which is an error."""
+    try:
+        return Path(text).exists()
+    except OSError:
+        return False
 
 
 def _parsed(record: Record) -> Record:
@@ -91,12 +100,21 @@ def _parsed(record: Record) -> Record:
     return Record(record.id, record.description, sequence)
 
 
-def _free_folder(out: Path, target: str) -> Path:
-    """The target's folder, its name made safe for any file system; refuses one that holds something already."""
-    folder = out / (re.sub(r"[^\w.+-]", "_", target).strip(".") or "target")
+def _folders(out: Path, records: Sequence[Record]) -> list[Path]:
+    """A folder for each target, its name made safe for any file system; refuses one that holds something already."""
+    targets: dict[Path, str] = {}
+    for record in records:
+        folder = out / (re.sub(r"[^\w.+-]", "_", record.id).strip(".") or "target")
+        if folder in targets:
+            raise DataError(f"{targets[folder]!r} and {record.id!r} would both go to {folder}", "rename one of them")
+        _refuse_filled(folder)
+        targets[folder] = record.id
+    return list(targets)
+
+
+def _refuse_filled(folder: Path) -> None:
     if folder.exists() and any(folder.iterdir()):
         raise DataError(f"{folder} is there already", "choose another folder with --out")
-    return folder
 
 
 def write_target(
@@ -114,9 +132,9 @@ def write_target(
         for number, prediction in enumerate(predictions, start=1):
             path = temporary / f"model_{number}.{format}"
             write_structure(prediction.chain, path, b_factors=prediction.plddt, format=format)
-        confidence = json_text.dumps(_confidence(record, predictions, predictor, format), indent=1)
-        (temporary / "confidence.json").write_text(confidence)
-        write_report(_report(record, predictions, predictor, command), temporary)
+        confidence = _confidence(record, predictions, predictor, format)
+        (temporary / "confidence.json").write_text(json_text.dumps(confidence, indent=1))
+        write_report(_report(record, predictions, confidence, command), temporary)
 
 
 def _confidence(record: Record, predictions: Sequence[Prediction], predictor: Predictor, format: str) -> dict[str, Any]:
@@ -141,7 +159,7 @@ def _confidence(record: Record, predictions: Sequence[Prediction], predictor: Pr
     }
 
 
-def _report(record: Record, predictions: Sequence[Prediction], predictor: Predictor, command: str) -> Report:
+def _report(record: Record, predictions: Sequence[Prediction], confidence: dict[str, Any], command: str) -> Report:
     best = predictions[0]
     rows = [
         [f"model {number}", f"{prediction.mean_plddt:.1f}", prediction.structure, prediction.origin]
@@ -178,5 +196,5 @@ def _report(record: Record, predictions: Sequence[Prediction], predictor: Predic
                 [Picture(arcs, "Arcs join paired bases.", wide=True)],
             ),
         ],
-        data={"confidence": _confidence(record, predictions, predictor, "cif")},
+        data={"confidence": confidence},
     )

@@ -9,6 +9,9 @@ from typing import Any
 
 from monosome.atomic import write_text
 
+CODE_LENGTH = 20
+"""A cell of that many letters without a space is a sequence or a path: set in a fixed width, broken anywhere."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -89,5 +92,6 @@ def _render(report: Report, template: str) -> str:
         lstrip_blocks=True,
     )
     environment.tests["table"] = lambda block: isinstance(block, Table)
+    environment.tests["code"] = lambda text: len(text) >= CODE_LENGTH and " " not in text
     environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
     return environment.get_template(template).render(report=report)

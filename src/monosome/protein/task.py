@@ -58,6 +58,8 @@ class DistillationTask(Task[Block, ProteinBatch, Distilled]):
     def __init__(self, config: ProteinConfig) -> None:
         super().__init__(config)
         self._corpora: dict[str, PackedCorpus] = {}
+        if not config.loss.teacher and config.loss != type(config.loss)():
+            print("note: without loss.teacher, loss.temperature and loss.alpha change nothing", file=sys.stderr)
 
     @cached_property
     def source(self) -> ProteinSource:

@@ -26,16 +26,16 @@ def structure_svg(
     title: str,
     native: Chain | None = None,
 ) -> str:
-    """Two orthogonal views of a chain: backbone coloured by pLDDT, bases as rods, pairs as thin lines.
+    """Two views of a chain, a quarter turn apart: backbone coloured by pLDDT, bases as rods, pairs as thin lines.
 
     `native`, superposed by the caller, is drawn in grey below. Views are along the principal axes.
     """
     trace = _trace(chain)
     axes_3d = _principal_axes(trace)
-    colours = [_colour(value) for value in plddt] if plddt is not None else ["#2f6fde"] * len(chain)
+    colours = [_colour(value) for value in plddt.tolist()] if plddt is not None else ["#2f6fde"] * len(chain)
 
     def draw(figure: "Figure") -> None:
-        panels = figure.subplots(1, 2)
+        panels = figure.subplots(2, 1)
         for panel, (across, up, depth) in zip(panels, ((0, 1, 2), (0, 2, 1)), strict=True):
             view = axes_3d[[across, up, depth]]
             if native is not None:
@@ -47,7 +47,7 @@ def structure_svg(
             panel.autoscale_view()
         panels[0].set_title(title)
 
-    return svg(draw, width_inches=8.0, height_inches=3.8, name=title)
+    return svg(draw, height_inches=4.2, name=title)
 
 
 def arcs_svg(

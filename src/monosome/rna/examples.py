@@ -13,7 +13,7 @@ from torch import Tensor
 from monosome.rna.chain import Chain
 from monosome.rna.features import Features, featurise
 from monosome.rna.frames import Frames
-from monosome.rna.geometry import duplex, random_hairpin
+from monosome.rna.geometry import duplex, helix_frames, partner_frames, random_hairpin
 from monosome.rna.nucleotides import ATOM_INDEX, BASES, FRAME_ATOMS, TEMPLATE
 from monosome.rna.pairing import predict_pairing
 from monosome.rna.start import Start, start_frames
@@ -105,9 +105,21 @@ def crop(whole: ChainExample, length: int, draw: int) -> ChainExample:
 
 
 def synthetic_chains(num: int, seed: int) -> tuple[list[Chain], list[str]]:
-    """Ideal hairpins, and one duplex in four, with groups: those of one kind and length are held out together."""
+    """Ideal hairpins, and one duplex in four, with groups: those of one stem and loop are held out together."""
     chains = [_duplex(seed + number) if number % 4 == 3 else random_hairpin(seed + number) for number in range(num)]
-    return chains, [f"{chain.id.partition('-')[0]} of {len(chain)}" for chain in chains]
+    return chains, [ideal_shape(chain) for chain in chains]
+
+
+def ideal_shape(chain: Chain) -> str:
+    """How many pairs an ideal hairpin or duplex has and how long its loop is, 0 in a duplex; tails do not count.
+
+    Read off the coordinates: the C1' of ideal pairs, and of no other residues, are one distance apart to 1e-3 Å.
+    """
+    paired = (helix_frames(1).translations - partner_frames(1).translations).norm()
+    c1 = torch.from_numpy(chain.atom("C1'"))
+    distances = (c1.unsqueeze(1) - c1.unsqueeze(0)).norm(dim=-1)
+    first, last = ((distances - paired).abs() < 1e-3).triu().nonzero(as_tuple=True)
+    return f"{len(first)} pairs, loop of {int((last - first).min()) - 1}"
 
 
 def _duplex(seed: int) -> Chain:

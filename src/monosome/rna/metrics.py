@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ from jaxtyping import Float, Float32
 from monosome.config import nearest
 from monosome.errors import ConfigError, DataError
 from monosome.rna.chain import Chain
+from monosome.rna.files import read_structure
 from monosome.rna.nucleotides import ATOM_NAMES, BACKBONE
 from monosome.rna.superposition import move, superpose
 from monosome.rna.tm_score import tm_score
@@ -54,9 +56,16 @@ class Assessment:
     num_differing: int
 
 
-def assess(model: Chain, native: Chain, atom: str = "C1'") -> Assessment:
-    """TM-score and RMSD of a model, residues paired by number. Raises DataError where they do not fit together."""
-    return score(pair([model], [native]), atom)
+def assess(model: Chain | Path | str, native: Chain | Path | str, atom: str = "C1'") -> Assessment:
+    """TM-score and RMSD of a model, residues paired by number; both are chains or PDB or mmCIF files.
+
+    Raises DataError where they do not fit together or cannot be read.
+    """
+    return score(pair(_chains(model), _chains(native)), atom)
+
+
+def _chains(structure: Chain | Path | str) -> Sequence[Chain]:
+    return [structure] if isinstance(structure, Chain) else read_structure(structure).chains
 
 
 def pair(models: Sequence[Chain], natives: Sequence[Chain]) -> Pairing:

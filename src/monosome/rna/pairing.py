@@ -4,6 +4,7 @@ import hashlib
 import math
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib import metadata
 from itertools import pairwise
@@ -62,7 +63,7 @@ def predict_pairing(sequence: str, segments: Int64[np.ndarray, "n"]) -> Pairing:
     """Minimum-free-energy structure and base-pair probabilities of one strand or of several together.
 
     ViennaRNA (Lorenz et al. 2011), Turner 2004 energies at 37 °C. Time grows with length cubed: 0.02 s at 76 nt, about
-    0.6 s at 500. The result is cached in the folder MONOSOME_CACHE, or ~/.cache/monosome.
+    0.6 s at 500. The result is cached in the folder MONOSOME_CACHE, or ~/.cache/monosome, where that can be written.
     """
     strands = _strands(sequence, segments)
     file = _cache_file(strands)
@@ -70,21 +71,21 @@ def predict_pairing(sequence: str, segments: Int64[np.ndarray, "n"]) -> Pairing:
     if cached is not None:
         return cached
     pairing = _fold(strands)
-    with replacing(file) as temporary, temporary.open("wb") as opened:
-        np.savez(
-            opened,
-            structure=np.array(pairing.structure),
-            energies=np.array([pairing.mfe, pairing.ensemble_energy]),
-            probabilities=pairing.probabilities.astype(np.float32),
-        )
+    with suppress(OSError):  # read-only homes and full disks cost the time of folding again, not the result
+        _write(file, pairing)
     return pairing
+
+
+def unknown_pairing(length: int) -> Pairing:
+    """A pairing that says of no residue that it pairs."""
+    return Pairing("." * length, 0.0, 0.0, np.zeros((length, length), dtype=np.float32))
 
 
 def sample_structures(sequence: str, num: int, seed: int) -> list[str]:
     """Secondary structures of a single strand drawn from ViennaRNA's Boltzmann ensemble, the same for the same seed."""
     import RNA
 
-    RNA.init_rand(seed)
+    RNA.init_rand(seed % 2**32)
     compound, _, _ = _filled(sequence)
     compound.pf()
     return list(compound.pbacktrack(num))
@@ -130,6 +131,16 @@ def _cache_file(strands: Sequence[str]) -> Path:
     folder = Path(os.environ.get("MONOSOME_CACHE") or Path.home() / ".cache" / "monosome")
     key = f"{'&'.join(strands)} ViennaRNA {metadata.version('ViennaRNA')}"
     return folder / "pairing" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
+
+
+def _write(file: Path, pairing: Pairing) -> None:
+    with replacing(file) as temporary, temporary.open("wb") as opened:
+        np.savez(
+            opened,
+            structure=np.array(pairing.structure),
+            energies=np.array([pairing.mfe, pairing.ensemble_energy]),
+            probabilities=pairing.probabilities.astype(np.float32),
+        )
 
 
 def _read(file: Path, length: int) -> Pairing | None:

@@ -1,7 +1,8 @@
 """Structures from sequences: several candidates per RNA, best first by the network's own confidence."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
 from monosome.config import build, fill_auto
-from monosome.errors import CheckpointError
+from monosome.errors import CheckpointError, HardwareError
 from monosome.hardware.detect import detect
 from monosome.hardware.presets import preset
 from monosome.rna.chain import Chain, empty_atoms
@@ -21,7 +22,7 @@ from monosome.rna.geometry import place_atoms
 from monosome.rna.losses import FAPE_UNIT, expected_plddt
 from monosome.rna.model import BetaRho, Outputs
 from monosome.rna.nucleotides import parse_sequence
-from monosome.rna.pairing import Pairing, predict_pairing, sample_structures
+from monosome.rna.pairing import Pairing, predict_pairing, sample_structures, unknown_pairing
 from monosome.rna.recipe import BetaRhoConfig
 from monosome.train.checkpoint import find, load_manifest, load_weights
 from monosome.train.memory import Fitting
@@ -31,6 +32,7 @@ SHIPPED = "betarho-micro"
 """The package's own weights, used where no checkpoint is named."""
 SAMPLE_WEIGHT = 0.5
 """Share of a sampled secondary structure in a candidate's pair probabilities; the rest is the ensemble's."""
+SHORTER = "fold a shorter stretch, or on a machine with more memory: monosome doctor"
 JITTER = 1.0
 """Standard deviation in Å by which the start of each further candidate is moved, so that no two are alike."""
 
@@ -52,38 +54,59 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Predictor:
-    """A trained BetaRho with its recipe, ready to fold; `name` and `fingerprint` say which."""
+    """A trained BetaRho with its recipe, ready to fold; `name` and `fingerprint` say which.
+
+    `fitting` remembers the longest RNA that memory held.
+    """
 
     model: nn.Module
     config: BetaRhoConfig
     name: str
     fingerprint: str
+    fitting: Fitting = field(default_factory=Fitting)
 
     def fold(self, sequence: str, *, id: str = "query", num_models: int = 5, seed: int = 0) -> list[Prediction]:
         """Candidates, best first; the same for the same seed.
 
         The first comes from ViennaRNA's whole ensemble. Each further one leans half on a secondary structure sampled
         from that ensemble, and starts from frames moved at random by 1 Å. Raises DataError for letters that are no
-        RNA, HardwareError when memory runs out.
+        RNA, HardwareError naming the longest length that does fit when memory runs out.
         """
         letters, _ = parse_sequence(sequence)
         segments = np.zeros(len(letters), dtype=np.int64)
         chain = Chain(id, letters, empty_atoms(len(letters)), np.arange(1, len(letters) + 1), segments)
-        ensemble = predict_pairing(letters, segments)
-        sampled = sample_structures(letters, num_models - 1, seed) if num_models > 1 else []
-        origins = [
-            "ensemble pair probabilities",
-            *(f"sampled structure {k}, start moved" for k in range(1, num_models)),
-        ]
-        fitting = Fitting()
-        found = []
-        shorter = "fold a shorter stretch, or on a machine with more memory: monosome doctor"
-        with process_settings(self.config.execution, self.config.numerics), fitting.explained("folding", None, shorter):
-            for number, pairing in enumerate([ensemble, *(_leaning(ensemble, structure) for structure in sampled)]):
-                with fitting.trying(1, len(letters)):
-                    outputs = self._run(chain, pairing, jitter=_jitter(len(letters), seed, number))
-                found.append(_prediction(chain, outputs, pairing.structure, origins[number]))
+        found: list[Prediction] = []
+        with process_settings(self.config.execution, self.config.numerics):
+            # Suppressed, not caught: an error that is being handled would keep the tensors that filled the memory.
+            with suppress(HardwareError), self._trying(len(chain)):
+                found = list(self._candidates(chain, num_models, seed))
+            if not found:
+                tried = f"out of memory folding, at 1 example of length {len(chain)}"
+                raise HardwareError(f"{tried}; the longest that fits is {self._longest_that_fits(chain)}", SHORTER)
         return sorted(found, key=lambda prediction: -prediction.mean_plddt)
+
+    @contextmanager
+    def _trying(self, length: int) -> Iterator[None]:
+        with self.fitting.explained("folding", None, SHORTER), self.fitting.trying(1, length):
+            yield
+
+    def _longest_that_fits(self, chain: Chain) -> int:
+        """The longest length known to fit, after trying a half, a quarter … of a chain that did not."""
+        length = len(chain) // 2
+        while length > self.fitting.longest:
+            with suppress(HardwareError), self._trying(length):
+                self._run(chain.subset(range(length)), unknown_pairing(length), torch.zeros(length, 3))
+            length //= 2
+        return self.fitting.longest
+
+    def _candidates(self, chain: Chain, num_models: int, seed: int) -> Iterator[Prediction]:
+        ensemble = predict_pairing(chain.sequence, chain.segments)
+        sampled = sample_structures(chain.sequence, num_models - 1, seed) if num_models > 1 else []
+        pairings = [ensemble, *(_leaning(ensemble, structure) for structure in sampled)]
+        for number, pairing in enumerate(pairings):
+            outputs = self._run(chain, pairing, _jitter(len(chain), seed, number))
+            origin = f"sampled structure {number}, start moved" if number else "ensemble pair probabilities"
+            yield _prediction(chain, outputs, pairing.structure, origin)
 
     @torch.no_grad()
     def _run(self, chain: Chain, pairing: Pairing, jitter: Float[Tensor, "n 3"]) -> Outputs:
@@ -135,7 +158,7 @@ def _leaning(ensemble: Pairing, structure: str) -> Pairing:
 
 def _jitter(length: int, seed: int, number: int) -> Float[Tensor, "n 3"]:
     """Random moves of the start; none for the first candidate."""
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + number)
+    generator = torch.Generator().manual_seed((seed * 1_000_003 + number) % 2**63)
     return torch.randn(length, 3, generator=generator) * (JITTER if number else 0.0)
 
 

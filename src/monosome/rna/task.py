@@ -1,6 +1,7 @@
 """BetaRho as the engine sees it."""
 
 import math
+import sys
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -19,7 +20,7 @@ from monosome.rna.geometry import helix_frames, place_atoms
 from monosome.rna.losses import FAPE_UNIT, distogram_loss, expected_plddt, fape, lddt, plddt_loss, unclamped
 from monosome.rna.model import BetaRho, Outputs
 from monosome.rna.nucleotides import BASES, encode
-from monosome.rna.pairing import Pairing
+from monosome.rna.pairing import unknown_pairing
 from monosome.rna.recipe import BetaRhoConfig
 from monosome.rna.superposition import move, superpose
 from monosome.rna.tm_score import tm_score
@@ -64,9 +65,11 @@ class BetaRhoTask(Task[ChainExample, ChainBatch, Outputs]):
         else:
             chains, groups = synthetic_chains(data.num_synthetic, self.config.seed)
         kept = [place for place, chain in enumerate(chains) if data.min_length <= len(chain) <= data.max_length]
+        limits = f"data.min_length={data.min_length} data.max_length={data.max_length}"
         if not kept:
-            hint = f"data.min_length={data.min_length} data.max_length={data.max_length}"
-            raise DataError(f"{data.path} has no chain of usable length", hint)
+            raise DataError(f"none of {len(chains)} chains has a usable length", f"now {limits}")
+        if len(kept) < len(chains):
+            print(f"note: {len(chains) - len(kept)} of {len(chains)} chains left out by {limits}", file=sys.stderr)
         split = split_by_cluster([groups[place] for place in kept], data.valid_share, self.config.seed)
         return {
             name: ChainExamples(
@@ -147,9 +150,8 @@ class BetaRhoTask(Task[ChainExample, ChainBatch, Outputs]):
         sequence = (BASES * length)[:length]
         atoms = place_atoms(helix_frames(length), torch.from_numpy(encode(sequence))).numpy()
         segments = np.zeros(length, dtype=np.int64)
-        pairing = Pairing("." * length, 0.0, 0.0, np.zeros((length, length), dtype=np.float32))
         chain = Chain("dummy", sequence, atoms, np.arange(1, length + 1), segments)
-        return ChainExample(chain, featurise(sequence, segments, pairing), "dummy")
+        return ChainExample(chain, featurise(sequence, segments, unknown_pairing(length)), "dummy")
 
     def blocks(self, model: nn.Module) -> list[nn.Module]:
         """Trunk blocks, then blocks of the structure module."""

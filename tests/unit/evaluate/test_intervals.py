@@ -15,14 +15,14 @@ def _row(number: int, value: float | None, group: str = "", weight: float = 1.0)
 
 
 def test_mean_is_weighted_and_skips_undefined_values() -> None:
-    found = interval([_row(0, 1.0, weight=3), _row(1, 5.0), _row(2, None, weight=100)], "x")
+    found = interval([_row(0, 1.0, weight=3.0), _row(1, 5.0), _row(2, None, weight=100.0)], "x")
     assert found is not None
     assert found.value == pytest.approx(2.0)
     assert (found.num_examples, found.num_groups) == (2, 2)
 
 
 def test_exponential_is_the_perplexity_of_the_weighted_mean() -> None:
-    found = interval([_row(0, 2.0, weight=1), _row(1, 4.0, weight=3)], "x", exponential=True)
+    found = interval([_row(0, 2.0, weight=1.0), _row(1, 4.0, weight=3.0)], "x", exponential=True)
     assert found is not None
     assert found.value == pytest.approx(math.exp(3.5))
     assert found.low is not None

@@ -23,7 +23,7 @@ class _Tags(HTMLParser):
 
 
 def _report() -> Report:
-    picture = Picture(curves({HOSTILE: [(0, 1), (1, 2)]}, x="step", y="loss", title=HOSTILE), HOSTILE)
+    picture = Picture(curves({HOSTILE: [(0.0, 1.0), (1.0, 2.0)]}, x="step", y="loss", title=HOSTILE), HOSTILE)
     table = Table(["id", HOSTILE], [[HOSTILE, "1"]], HOSTILE)
     return Report(
         HOSTILE,
@@ -58,7 +58,7 @@ def test_the_three_files_say_the_same(tmp_path: Path) -> None:
 
 def test_figures_take_the_colour_of_the_page() -> None:
     for picture in (
-        scatter([(1, 2), (3, 4)], x="length", y="loss", title="t"),
+        scatter([(1.0, 2.0), (3.0, 4.0)], x="length", y="loss", title="t"),
         bars(
             {"model": (1.0, 0.9, 1.1), "floor": (2.0, None, None)},
             y="perplexity",

@@ -1,0 +1,71 @@
+"""Prediction from a checkpoint: whole structures, ordered, repeatable, and clear about what is missing."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from monosome.errors import CheckpointError, DataError, HardwareError
+from monosome.rna.nucleotides import ATOM_MASK
+from monosome.rna.predict import Predictor, fold, load
+from monosome.rna.recipe import BetaRhoConfig
+from monosome.rna.task import BetaRhoTask
+from monosome.train.loop import Trainer
+
+SEQUENCE = "GGCGAACUGCGAAAGCAGUUCGCC"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two steps."""
+    folder = tmp_path_factory.mktemp("run")
+    settings = {"num_synthetic": 12}
+    config = BetaRhoConfig.model_validate(
+        {"domain": "rna", "data": settings, "train": {"steps": 2, "batch_size": 2}, "model": {"num_trunk_blocks": 1}}
+    )
+    Trainer(BetaRhoTask(config), folder, progress=False).fit()
+    return folder
+
+
+def test_every_heavy_atom_is_placed_and_the_best_comes_first(run: Path) -> None:
+    predictions = load(run).fold(SEQUENCE, num_models=4, seed=1)
+    assert len(predictions) == 4
+    for prediction in predictions:
+        assert np.array_equal(prediction.chain.resolved, ATOM_MASK[prediction.chain.bases])
+        assert prediction.plddt.shape == (len(SEQUENCE),)
+        assert ((prediction.plddt >= 0) & (prediction.plddt <= 100)).all()
+    means = [prediction.mean_plddt for prediction in predictions]
+    assert means == sorted(means, reverse=True)
+    assert len({prediction.origin for prediction in predictions}) == 4
+
+
+def test_the_seed_repeats_and_another_seed_differs(run: Path) -> None:
+    first, again, other = (fold(SEQUENCE, checkpoint=run, num_models=3, seed=seed) for seed in (5, 5, 6))
+    assert all(np.array_equal(a.chain.atoms, b.chain.atoms, equal_nan=True) for a, b in zip(first, again, strict=True))
+    assert not all(
+        np.array_equal(a.chain.atoms, b.chain.atoms, equal_nan=True) for a, b in zip(first, other, strict=True)
+    )
+
+
+def test_what_is_no_rna_is_refused(run: Path) -> None:
+    with pytest.raises(DataError, match="'N' at position 3"):
+        load(run).fold("GGNAAACC")
+
+
+def test_without_a_checkpoint_it_says_what_to_type(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no checkpoint was named"):
+        load()
+    with pytest.raises(CheckpointError, match="there is no checkpoint"):
+        load(tmp_path)
+
+
+def test_running_out_of_memory_names_the_lengths(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor = load(run)
+
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Predictor, "_run", full)
+    with pytest.raises(HardwareError, match="out of memory folding, at 1 example of length 24"):
+        predictor.fold(SEQUENCE)

@@ -243,8 +243,13 @@ def _explained(config_type: type[Config], error: ValidationError) -> ConfigError
         return ConfigError(f"there is no setting {'.'.join(path)!r}", nearest(path[-1], known))
     names = [part for part in path if part.isidentifier() and part in _all_keys(config_type)]
     key = ".".join(names) or ".".join(path)
+    # A setting of several types fails once for each: all that it may be are named.
+    alike = [
+        each["msg"].lower() for each in error.errors() if [str(part) for part in each["loc"]][: len(names)] == names
+    ]
+    wanted = [alike[0], *(message.removeprefix("input should be ") for message in alike[1:])]
     return ConfigError(
-        f"{key}: {first['msg'].lower()} (got {first['input']!r})",
+        f"{key}: {' or '.join(dict.fromkeys(wanted))} (got {first['input']!r})",
         f"monosome explain {names[0] if names else ''}",
     )
 
@@ -311,7 +316,7 @@ def explain(config_type: type[BaseModel], defaults: BaseModel | None = None) -> 
                 yield f"{name}.{inner}", type_text, text, meaning
         else:
             text = "required" if default is PydanticUndefined else json.dumps(default, default=str)
-            yield name, _type_text(field), text, field.description or ""
+            yield name, _type_text(field), text, " ".join((field.description or "").split())
 
 
 def _type_text(field: FieldInfo) -> str:

@@ -55,6 +55,17 @@ def test_samples_repeat_with_the_seed_and_are_of_the_sequence() -> None:
     assert all(sequence[i] + sequence[j] in complementary for one in first for i, j in pairs_of(one))
 
 
+@pytest.mark.parametrize("seed", [-1, 2**32, 10**15])
+def test_any_whole_number_is_a_seed(seed: int) -> None:
+    assert sample_structures(HAIRPIN, 2, seed) == sample_structures(HAIRPIN, 2, seed)
+
+
+def test_a_cache_that_cannot_be_written_costs_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MONOSOME_CACHE", str(tmp_path / "file"))
+    assert predict_pairing(HAIRPIN, _segments(12)).structure == "((((....))))"
+
+
 def test_a_damaged_cache_file_is_computed_again(tmp_path: Path) -> None:
     expected = predict_pairing(HAIRPIN, _segments(12))
     (file,) = (tmp_path / "pairing").iterdir()

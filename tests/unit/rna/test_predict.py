@@ -1,12 +1,15 @@
 """Prediction from a checkpoint: whole structures, ordered, repeatable, and clear about what is missing."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from monosome.errors import CheckpointError, DataError, HardwareError
+from monosome.rna.chain import Chain
+from monosome.rna.model import Outputs
 from monosome.rna.nucleotides import ATOM_MASK
 from monosome.rna.predict import Predictor, fold, load
 from monosome.rna.recipe import BetaRhoConfig
@@ -69,3 +72,19 @@ def test_running_out_of_memory_names_the_lengths(run: Path, monkeypatch: pytest.
     monkeypatch.setattr(Predictor, "_run", full)
     with pytest.raises(HardwareError, match="out of memory folding, at 1 example of length 24"):
         predictor.fold(SEQUENCE)
+
+
+def test_running_out_of_memory_names_the_longest_length_that_fits(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor, unlimited = load(run), Predictor._run
+
+    def limited(self: Predictor, chain: Chain, *rest: Any) -> Outputs:
+        if len(chain) > 7:
+            torch.empty(2**50)  # a petabyte: the allocator itself refuses
+        return unlimited(self, chain, *rest)
+
+    monkeypatch.setattr(Predictor, "_run", limited)
+    with pytest.raises(HardwareError, match="of length 24; the longest that fits is 6\n"):
+        predictor.fold(SEQUENCE)
+    assert len(predictor.fold("GGAACC", num_models=2)) == 2
+    with pytest.raises(HardwareError, match="of length 9; the longest that fits is 6\n"):
+        predictor.fold("GGGAAACCC")

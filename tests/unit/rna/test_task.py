@@ -8,7 +8,8 @@ import torch
 
 from monosome.config import build, override
 from monosome.errors import DataError
-from monosome.rna.examples import ChainExamples, crop, synthetic_chains
+from monosome.rna.examples import ChainExamples, crop, ideal_shape, synthetic_chains
+from monosome.rna.geometry import duplex, hairpin
 from monosome.rna.recipe import BetaRhoConfig
 from monosome.rna.task import BetaRhoTask, random_walk
 from monosome.task import Examples
@@ -31,6 +32,13 @@ def test_held_out_chains_are_of_other_shapes_and_other_sequences() -> None:
     assert train.content_hash == _task("data.num_synthetic=60").examples("train").content_hash
 
 
+def test_the_shape_of_an_ideal_chain_is_its_stem_and_loop_whatever_its_tail() -> None:
+    assert ideal_shape(hairpin("GGGCGAAAGCCC", 4)) == "4 pairs, loop of 4"
+    assert ideal_shape(hairpin("AUGGGUGAAAGCCC", 4, num_leading=2)) == "4 pairs, loop of 4"
+    assert ideal_shape(hairpin("GGCCAAAGGCCUUUU", 4, num_trailing=4)) == "4 pairs, loop of 3"
+    assert ideal_shape(duplex("GACUG")) == "5 pairs, loop of 0"
+
+
 def test_crops_are_stretches_of_chain_and_features_alike() -> None:
     chains, groups = synthetic_chains(8, seed=0)
     whole = ChainExamples(chains, groups)[0]
@@ -49,6 +57,14 @@ def test_crops_are_stretches_of_chain_and_features_alike() -> None:
 def test_no_chain_of_usable_length_is_said() -> None:
     with pytest.raises(DataError, match="usable length"):
         _task("data.min_length=200", "data.max_length=220").examples("train")
+
+
+def test_chains_that_are_left_out_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    task = _task("data.num_synthetic=40", "data.max_length=20")
+    assert all(len(chain) <= 20 for chain in task.examples("train").chains)
+    num_kept = len(task.examples("train")) + len(task.examples("valid"))
+    expected = f"note: {40 - num_kept} of 40 chains left out by data.min_length=8 data.max_length=20\n"
+    assert capsys.readouterr().err == expected
 
 
 def test_rows_have_the_loss_the_scores_and_their_floors() -> None:

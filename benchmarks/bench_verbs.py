@@ -1,0 +1,58 @@
+"""Wall time of what a user waits for: help, and five structures of a tRNA. Writes benchmarks/verbs.json.
+
+python benchmarks/bench_verbs.py
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import date
+from pathlib import Path
+
+from monosome.hardware.detect import detect
+
+TRNA = "GCGGAUUUAGCUCAGUUGGGAGAGCGCCAGACUGAAGAUCUGGAGGUCCUGUGUUCGAUCCACAGAAUUCGCACCA"
+NUM_RUNS = 5
+
+
+def seconds(words: list[str], folder: Path) -> float:
+    """Seconds that a fresh process takes, imports included."""
+    started = time.perf_counter()
+    environment = {**os.environ, "MONOSOME_CACHE": str(folder / "cache")}
+    subprocess.run(
+        [sys.executable, "-m", "monosome", *words], check=True, capture_output=True, cwd=folder, env=environment
+    )
+    return time.perf_counter() - started
+
+
+def summary(times: list[float]) -> dict[str, float]:
+    """Median, least and most, in seconds."""
+    return {"median": statistics.median(times), "min": min(times), "max": max(times), "runs": len(times)}
+
+
+def main() -> None:
+    """Measure and write."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        seconds(["train", "rna/micro", "train.steps=2", "data.num_synthetic=12", "-o", "run"], folder)
+        seconds(["--help"], folder)
+        figures = {
+            "help_seconds": summary([seconds(["--help"], folder) for _ in range(NUM_RUNS)]),
+            "fold_76nt_five_structures_seconds": summary(
+                [seconds(["fold", TRNA, "-o", f"out{k}", "--checkpoint", "run"], folder) for k in range(NUM_RUNS)]
+            ),
+        }
+    device = detect("cpu")
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    machine = {"processor": device.name, "cores": device.cores, "memory_bytes": device.memory_bytes}
+    report = {"date": str(date.today()), "commit": commit.stdout.strip(), "machine": machine, **figures}
+    Path(__file__).with_name("verbs.json").write_text(json.dumps(report, indent=1) + "\n")
+    print(json.dumps(report, indent=1))
+
+
+if __name__ == "__main__":
+    main()

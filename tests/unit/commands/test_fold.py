@@ -1,0 +1,88 @@
+"""`monosome fold`: what counts as a target, where it goes, and what is written there."""
+
+import json
+from pathlib import Path
+
+import gemmi
+import pytest
+
+from monosome.commands import fold
+from monosome.errors import DataError
+from monosome.rna.recipe import BetaRhoConfig
+from monosome.rna.task import BetaRhoTask
+from monosome.train.loop import Trainer
+
+SEQUENCE = "GGGGAAAACCCC"
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one step."""
+    folder = tmp_path_factory.mktemp("run")
+    config = BetaRhoConfig.model_validate(
+        {"data": {"num_synthetic": 8}, "train": {"steps": 1, "batch_size": 2}, "model": {"num_trunk_blocks": 1}}
+        | {"domain": "rna"}
+    )
+    Trainer(BetaRhoTask(config), folder, progress=False).fit()
+    return folder
+
+
+def _fold(targets: str, out: Path, checkpoint: Path, *, format: str = "cif") -> None:
+    fold.run(targets, out, checkpoint=checkpoint, num_models=2, format=format, seed=0, json=True)  # type: ignore[arg-type]
+
+
+def _fasta(folder: Path, *names: str) -> str:
+    path = folder / "targets.fasta"
+    path.write_text("".join(f">{name}\n{SEQUENCE}\n" for name in names))
+    return str(path)
+
+
+def test_a_sequence_longer_than_any_file_name_is_a_sequence() -> None:
+    (record,) = fold.read_targets("ACGU" * 500)
+    assert len(record.sequence) == 2000
+
+
+def test_nothing_is_no_sequence() -> None:
+    with pytest.raises(DataError, match="the sequence is empty"):
+        fold.read_targets("")
+
+
+def test_thymine_is_read_as_uracil_and_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert fold.read_targets("ggT")[0].sequence == "GGU"
+    assert "1 T read as U" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("format", ["cif", "pdb"])
+def test_a_target_has_its_models_and_their_confidence(format: str, checkpoint: Path, tmp_path: Path) -> None:
+    _fold(_fasta(tmp_path, "one"), tmp_path / "out", checkpoint, format=format)
+    folder = tmp_path / "out" / "one"
+    confidence = json.loads((folder / "confidence.json").read_text())
+    assert [model["file"] for model in confidence["models"]] == [f"model_1.{format}", f"model_2.{format}"]
+    assert json.loads((folder / "report.json").read_text())["confidence"] == confidence
+    for model in confidence["models"]:
+        residues = gemmi.read_structure(str(folder / model["file"]))[0][0]
+        assert [residue.name for residue in residues] == list(SEQUENCE)
+        assert [residue[0].b_iso for residue in residues] == pytest.approx(model["plddt"], abs=0.01)
+        assert model["ptm"] is None
+        assert len(model["secondary_structure"]) == len(SEQUENCE)
+
+
+def test_a_folder_that_holds_something_is_left_alone(checkpoint: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "one"
+    folder.mkdir()
+    (folder / "mine.txt").write_text("mine")
+    with pytest.raises(DataError, match="is there already"):
+        _fold(_fasta(tmp_path, "one"), tmp_path, checkpoint)
+    assert [path.name for path in folder.iterdir()] == ["mine.txt"]
+
+
+def test_names_are_made_safe_and_none_leaves_the_folder(checkpoint: Path, tmp_path: Path) -> None:
+    _fold(_fasta(tmp_path, "../up", "a/b:c", ".."), tmp_path / "out", checkpoint)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["_up", "a_b_c", "target"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "targets.fasta"]
+
+
+def test_two_targets_of_one_folder_are_refused_before_anything_is_written(checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="'a/b' and 'a_b' would both go to"):
+        _fold(_fasta(tmp_path, "a/b", "a_b"), tmp_path / "out", checkpoint)
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,50 @@
+"""The package's recipes: each builds, has the size that its header states, and can take a step."""
+
+from dataclasses import fields, replace
+
+import pytest
+import torch
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+
+from monosome.config import build, read_recipe, recipe_names
+from monosome.rna.examples import ChainBatch
+from monosome.rna.recipe import BetaRhoConfig, StructureLossConfig
+from monosome.rna.task import BetaRhoTask
+from monosome.train.savers import recomputed
+
+MILLIONS = {"rna/micro": 0.3, "rna/small": 2.0, "rna/base": 9.8, "rna/large": 53.4}
+
+
+def _task(recipe: str) -> BetaRhoTask:
+    return BetaRhoTask(build(BetaRhoConfig, read_recipe(recipe)))
+
+
+def test_these_are_the_recipes() -> None:
+    assert set(recipe_names("rna")) == set(MILLIONS)
+
+
+@pytest.mark.parametrize("recipe", sorted(MILLIONS))
+def test_a_recipe_has_its_size(recipe: str) -> None:
+    with torch.device("meta"):
+        model = _task(recipe).model()
+    num_parameters = sum(weight.numel() for weight in model.parameters())
+    assert num_parameters / 1e6 == pytest.approx(MILLIONS[recipe], rel=0.03)
+
+
+@pytest.mark.parametrize("recipe", sorted(MILLIONS))
+def test_a_recipe_takes_a_step_on_shapes_alone(recipe: str) -> None:
+    task = _task(recipe)
+    example = task.dummy(task.config.data.crop_length)
+    batch = task.collate([example, example], [1, 2])
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        model = task.model()
+        faked = {field.name: mode.from_tensor(getattr(batch, field.name)) for field in fields(ChainBatch)}
+        with recomputed(task.blocks(model)):
+            fake = replace(batch, **faked)
+            task.loss(task.forward(model, fake), fake).weighted(task.config.loss.weights()).backward()
+    assert all(isinstance(weight.grad, FakeTensor) for weight in model.parameters())
+
+
+def test_the_weights_name_every_term() -> None:
+    weights = StructureLossConfig(fape=2.0).weights()
+    assert weights == {"fape": 2.0, "distogram": 0.3, "plddt": 0.01}

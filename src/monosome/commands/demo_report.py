@@ -69,10 +69,10 @@ def _rna(trained: Trained) -> Chapter:
     rmsd = {"straight helix": found["rmsd_helix"], "BetaRho": found["rmsd"]}
     return Chapter(
         "BetaRho on hairpins and duplexes it has not seen",
-        "A micro model trained on ideal A-form hairpins and duplexes, scored on lengths that were held out. This shows "
-        "that the network learns, not that it folds natural RNA: real structures are the next step. Below 30 "
-        "nucleotides TM-score wants half an Å, and half a hairpin is a straight helix: RMSD and lDDT say more. "
-        f" n = {found['tm_score'].interval.num_examples} chains of "
+        "A micro model trained on ideal A-form hairpins and duplexes, scored on stems and loops whose combination was "
+        "held out. This shows that the network learns, not that it folds natural RNA: real structures are the next "
+        "step. Below 30 nucleotides TM-score wants half an Å, and half a hairpin is a straight helix: RMSD and lDDT "
+        f"say more. n = {found['tm_score'].interval.num_examples} chains of "
         f"{found['tm_score'].interval.num_groups} shapes; intervals resample shapes.",
         [
             Picture(_bars(rmsd, y="RMSD of C1' (Å)", floors=["straight helix"]), _rmsd_caption(found)),

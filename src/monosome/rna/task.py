@@ -143,7 +143,8 @@ class BetaRhoTask(Task[ChainExample, ChainBatch, Outputs]):
             "predicted_lddt": float(plddt[known].mean()) / 100,
         }
         values["tm_helix"] = values.pop("tm_score_helix")
-        return Row(example.id, values, len(example.chain), example.group)
+        undefined = {} if example.chain.has_frame.any() else {"fape": None}  # C1' alone makes no frame
+        return Row(example.id, {**values, **undefined}, len(example.chain), example.group)
 
     def dummy(self, length: int) -> ChainExample:
         """A straight helix of A, C, G and U in turn that pairs with nothing."""

@@ -1,5 +1,6 @@
 """The task: splits, crops, and that the network can fit what it is shown."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from monosome.config import build, override
 from monosome.errors import DataError
 from monosome.rna.examples import ChainExamples, crop, ideal_shape, synthetic_chains
 from monosome.rna.geometry import duplex, hairpin
+from monosome.rna.nucleotides import ATOM_INDEX
 from monosome.rna.recipe import BetaRhoConfig
 from monosome.rna.task import BetaRhoTask, random_walk
 from monosome.task import Examples
@@ -77,6 +79,21 @@ def test_rows_have_the_loss_the_scores_and_their_floors() -> None:
         assert 0 < row.values["tm_score"] <= 1
         assert row.values["tm_score"] == pytest.approx(row.values["tm_helix"], abs=0.02), "an untrained network stays"
         assert row.values["tm_walk"] < row.values["tm_helix"]
+
+
+def test_chains_of_c1_alone_have_no_fape_and_still_teach_distances() -> None:
+    task = _task("data.num_synthetic=12", "model.num_trunk_blocks=1")
+    whole = task.examples("valid").chains[0]
+    bare = np.full_like(whole.atoms, np.nan)
+    bare[:, ATOM_INDEX["C1'"]] = whole.atom("C1'")
+    examples = ChainExamples([replace(whole, atoms=bare)], ["a"])
+    (row,) = task.evaluate(task.model().eval(), examples)
+    assert row.values["fape"] is None
+    assert row.values["tm_score"] is not None
+    batch = task.collate([examples[0]])
+    sums = task.loss(task.forward(task.model(), batch), batch).sums
+    assert float(sums["fape"].detach()) == 0
+    assert float(sums["distogram"].detach()) > 1
 
 
 def test_a_random_walk_has_steps_of_the_right_length() -> None:

@@ -57,7 +57,7 @@ def test_reading_streams(tmp_path: Path):
     assert next(stream).id == "a"
 
 
-GZIPPED = gzip.compress(b">a\n" + b"ACGUUGCA" * 4000 + b"\n")
+GZIPPED = gzip.compress(b">a\n" + b"ACGUUGCA" * 4000 + b"\n", mtime=0)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ GZIPPED = gzip.compress(b">a\n" + b"ACGUUGCA" * 4000 + b"\n")
         ("a.fa.gz", GZIPPED[:-20], "is a damaged gzip file"),
         ("a.fa.gz", GZIPPED[:30] + b"\x00\x01\x02" + GZIPPED[33:], "is a damaged gzip file"),
         ("a.fa.gz", b">a\nACGU\n", "is a damaged gzip file"),
-        ("a.fa.gz", gzip.compress(b""), "a.fa.gz is empty"),
+        ("a.fa.gz", gzip.compress(b"", mtime=0), "a.fa.gz is empty"),
     ],
 )
 def test_bad_files_get_one_clear_line_and_a_hint(tmp_path: Path, name: str, content: bytes, message: str):

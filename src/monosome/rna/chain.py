@@ -83,6 +83,19 @@ def _distances(start: Float32[np.ndarray, "n 3"], end: Float32[np.ndarray, "n 3"
     return np.linalg.norm(start - end, axis=-1)
 
 
+def join(chains: Sequence[Chain]) -> Chain:
+    """One chain of all residues in order, by the name of the first; strands stay apart in `segments`."""
+    counts = [int(chain.segments[-1]) + 1 if len(chain) else 0 for chain in chains]
+    starts = np.cumsum([0, *counts[:-1]])
+    return Chain(
+        id=chains[0].id,
+        sequence="".join(chain.sequence for chain in chains),
+        atoms=np.concatenate([chain.atoms for chain in chains]),
+        residue_numbers=np.concatenate([chain.residue_numbers for chain in chains]),
+        segments=np.concatenate([chain.segments + start for chain, start in zip(chains, starts, strict=True)]),
+    )
+
+
 def empty_atoms(length: int) -> Float32[np.ndarray, "n 27 3"]:
     """Coordinates of a chain of which nothing is resolved yet: all NaN."""
     return np.full((length, NUM_ATOMS, 3), np.nan, dtype=np.float32)

@@ -1,6 +1,6 @@
 """Structure files: RNA chains read from PDB and mmCIF, and written to them, through gemmi."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,24 +11,18 @@ from jaxtyping import Bool, Float, Float32
 
 from monosome.atomic import write_text
 from monosome.errors import DataError
-from monosome.rna.chain import LINK_LIMIT, Chain, empty_atoms, find_segments
-from monosome.rna.nucleotides import ATOM_INDEX, ATOM_MASK, ATOM_NAMES, BASE_INDEX, BASES
+from monosome.rna.chain import Chain, find_segments
+from monosome.rna.nucleotides import ATOM_NAMES, BASES
+from monosome.rna.residues import Residues, read_residues
 
-_SLOTS = {
-    base: {name: index for name, index in ATOM_INDEX.items() if ATOM_MASK[row, index]} for row, base in enumerate(BASES)
-}
-"""Places on the atom axis of the atoms of each base."""
 COINCIDENT = 0.1
 """Two atoms of a residue closer than this (Å) are one atom written twice; no two heavy atoms come within 1 Å."""
 
 INSERTION_CODES = " ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """What tells residues of one number apart in a file."""
 
-_OLD_NAMES = {"O1P": "OP1", "O2P": "OP2"}
-_FEATURES = {"N6": "A", "N4": "C", "O6": "G", "O4": "U"}
-"""The exocyclic atom that tells the bases apart."""
-_PSEUDOURIDINE = {"C5": "N1", "N1": "C5", "C2": "C4", "C4": "C2", "O2": "O4", "O4": "O2"}
-"""Pseudouridine is uridine with its ring turned over and joined through C5: its atoms by their place in uridine."""
+MIN_ORDERED = 4
+"""Chains up to this length are left in the order of the file."""
 
 
 @dataclass(frozen=True)
@@ -53,30 +47,21 @@ def read_structure(path: Path | str) -> Reading:
     proteins and ligands are left out. Raises DataError where nothing can be read or there is no RNA.
     """
     structure = _parse(Path(path))
-    notes = [f"{len(structure) - 1} further models left out"] if len(structure) > 1 else []
-    parents = {str(record.res_id): record.parent_comp_id for record in structure.mod_residues}
-    chains, without = [], []
-    for chain in structure[0]:
-        groups = list(_positions(chain))
-        read = [_read_residue(group, parents) for group in groups]
-        residues = [residue for residue in read if residue]
-        strand = [residue for residue, kept in zip(residues, _in_strand(residues), strict=True) if kept]
-        if not strand or np.mean([residue.is_deoxy for residue in strand]) > 0.5:
-            without.append(chain.name)
-            continue
-        atoms = np.stack([residue.atoms for residue in strand])
-        coincident = _coincident(atoms)
-        atoms[coincident] = np.nan
-        chains.append(_chain(chain.name, strand, atoms))
-        unread = [group[0] for group, residue in zip(groups, read, strict=True) if residue is None]
-        remarks = _remarks(strand, unread, int(coincident.sum()))
-        notes.extend(f"chain {chain.name}: {remark}" for remark in remarks)
-    if not chains:
-        raise DataError(f"{path}: there is no RNA in it", "give a PDB or mmCIF file with an RNA chain")
-    if without:
-        notes.append(f"left out, not RNA: chains {', '.join(without)}")
-    date = dict(structure.info.items()).get("_pdbx_database_status.recvd_initial_deposition_date", "")
-    return Reading(tuple(chains), tuple(notes), date, structure.resolution or None)
+    num_others = len(structure) - 1
+    del structure[1:]
+    return _read_model(Path(path), structure, [f"{num_others} further models left out"] if num_others else [])
+
+
+def read_models(path: Path | str) -> tuple[Reading, ...]:
+    """Every model of a file, as of an NMR ensemble, each as `read_structure` gives the first. Raises as it does."""
+    structure = _parse(Path(path))
+    readings = []
+    for index in range(len(structure)):
+        alone = structure.clone()
+        del alone[index + 1 :]
+        del alone[:index]
+        readings.append(_read_model(Path(path), alone, []))
+    return tuple(readings)
 
 
 def _parse(path: Path) -> Any:
@@ -95,116 +80,71 @@ def _parse(path: Path) -> Any:
     return structure
 
 
-@dataclass(frozen=True)
-class _Residue:
-    name: str
-    base: str
-    number: int
-    atoms: Float32[np.ndarray, "27 3"]
-    in_polymer: bool
-    is_deoxy: bool
+def _read_model(path: Path, structure: Any, notes: list[str]) -> Reading:
+    residues = read_residues(structure)
+    chains, without = [], []
+    for index, name in enumerate(chain.name for chain in structure[0]):
+        found = residues.select(residues.chain == index)
+        strand = found.select(found.base >= 0)
+        strand = strand.select(strand.in_polymer | strand.is_bonded())  # a ligand is neither
+        if not len(strand) or strand.is_deoxy.mean() > 0.5:
+            without.append(name)
+            continue
+        remarks = list(_remarks(found, strand))
+        if _is_shuffled(strand):
+            strand = strand.select(np.lexsort((strand.code, strand.number)))
+            remarks.append("put residues into the order of their numbers")
+        coincident = _coincident(strand.atoms)
+        if coincident.any():
+            strand.atoms[coincident] = np.nan
+            remarks.append(f"left out {coincident.sum()} atoms that lay on another of their residue")
+        chains.append(_chain(name, strand))
+        notes = [*notes, *(f"chain {name}: {remark}" for remark in remarks)]
+    if not chains:
+        raise DataError(f"{path}: there is no RNA in it", "give a PDB or mmCIF file with an RNA chain")
+    if without:
+        notes = [*notes, f"left out, not RNA: chains {', '.join(without)}"]
+    date = dict(structure.info.items()).get("_pdbx_database_status.recvd_initial_deposition_date", "")
+    return Reading(tuple(chains), tuple(notes), date, structure.resolution or None)
 
 
-def _positions(chain: Any) -> Iterator[list[Any]]:
-    """Residues grouped by their place in the chain: one, or several where the residue itself is ambiguous."""
-    group: list[Any] = []
-    for residue in chain:
-        if group and residue.seqid != group[0].seqid:
-            yield group
-            group = []
-        group.append(residue)
-    if group:
-        yield group
+def _remarks(found: Residues, strand: Residues) -> Iterator[str]:
+    """What was changed in a strand, and what was left out of its chain."""
+    names = [(name.decode(), BASES[base]) for name, base in zip(strand.name, strand.base, strict=True)]
+    modified = sorted({f"{name} as {base}" for name, base in names if name not in BASES})
+    if modified:
+        yield f"read {', '.join(modified)}"
+    unknown = found.name[(found.base < 0) & found.in_polymer]
+    if len(unknown):
+        kinds = sorted({name.decode() for name in unknown})
+        yield f"left out {len(unknown)} residues of unknown base ({', '.join(kinds)})"
+    if strand.num_repeated.any():
+        yield f"left out {strand.num_repeated.sum()} atoms given again"
 
 
-def _read_residue(group: list[Any], parents: Mapping[str, str]) -> _Residue | None:
-    residue = group[0] if len(group) == 1 else max(group, key=lambda one: max((atom.occ for atom in one), default=0.0))
-    positions = _chosen_atoms(residue)
-    base = _base_of(residue.name, parents.get(str(residue.seqid) + f"({residue.name})", ""), positions)
-    if base is None:
-        return None
-    if residue.name == "PSU":
-        positions = {_PSEUDOURIDINE.get(name, name): position for name, position in positions.items()}
-    slots = {_SLOTS[base][atom]: position for atom, position in positions.items() if atom in _SLOTS[base]}
-    if not slots:
-        return None
-    atoms = empty_atoms(1)[0]
-    atoms[list(slots)] = list(slots.values())
-    return _Residue(
-        name=residue.name,
-        base=base,
-        number=residue.seqid.num,
-        atoms=atoms,
-        in_polymer=residue.entity_type == gemmi.EntityType.Polymer,
-        is_deoxy="C2'" in positions and "O2'" not in positions,
-    )
+def _is_shuffled(strand: Residues) -> bool:
+    """Whether more than a quarter of the steps go down in number: in files as deposited next to none do."""
+    return bool(np.mean(np.diff(strand.number) < 0) > 0.25) if len(strand) > MIN_ORDERED else False
 
 
-def _chosen_atoms(residue: Any) -> dict[str, list[float]]:
-    """Coordinates by name in the alternative location of highest occupancy, the first of equals."""
-    occupancy: dict[str, float] = {}
-    for atom in residue:
-        if atom.has_altloc():
-            occupancy[atom.altloc] = occupancy.get(atom.altloc, 0.0) + atom.occ
-    chosen = max(occupancy, key=lambda label: occupancy[label], default="")
-    positions: dict[str, list[float]] = {}
-    for atom in residue:
-        name = atom.name.replace("*", "'")
-        if not atom.has_altloc() or atom.altloc == chosen:
-            positions.setdefault(_OLD_NAMES.get(name, name), atom.pos.tolist())
-    return positions
-
-
-def _base_of(name: str, parent: str, positions: Mapping[str, list[float]]) -> str | None:
-    if "C1'" not in positions and "P" not in positions:
-        return None
-    for candidate in (name, parent):
-        if candidate in BASE_INDEX:
-            return candidate
-    table = gemmi.find_tabulated_residue(name)
-    letter = table.one_letter_code.upper().replace("T", "U") if table.is_nucleic_acid() else ""
-    if letter in BASE_INDEX:
-        return letter
-    if "C1'" not in positions:
-        return None
-    return next((base for atom, base in _FEATURES.items() if atom in positions), None)
-
-
-def _in_strand(residues: list[_Residue]) -> list[bool]:
-    """Which residues are part of a strand: polymer by the file, or bonded to a neighbour (a ligand is neither)."""
-    bonded = [False] * len(residues)
-    for index in range(len(residues) - 1):
-        link = residues[index].atoms[ATOM_INDEX["O3'"]] - residues[index + 1].atoms[ATOM_INDEX["P"]]
-        if np.linalg.norm(link) < LINK_LIMIT:
-            bonded[index] = bonded[index + 1] = True
-    return [residue.in_polymer or linked for residue, linked in zip(residues, bonded, strict=True)]
-
-
-def _chain(name: str, strand: list[_Residue], atoms: Float32[np.ndarray, "n 27 3"]) -> Chain:
+def _chain(name: str, strand: Residues) -> Chain:
     return Chain(
         id=name,
-        sequence="".join(residue.base for residue in strand),
-        atoms=atoms,
-        residue_numbers=np.array([residue.number for residue in strand], dtype=np.int64),
-        segments=find_segments(atoms),
+        sequence="".join(BASES[base] for base in strand.base),
+        atoms=strand.atoms,
+        residue_numbers=strand.number,
+        segments=find_segments(strand.atoms),
     )
 
 
 def _coincident(atoms: Float32[np.ndarray, "n 27 3"]) -> Bool[np.ndarray, "n 27"]:
     """Which atoms lie on an atom before them in their residue; a NaN is nowhere."""
-    squared = np.square(atoms[:, :, None] - atoms[:, None]).sum(axis=-1)
-    return np.asarray(np.tril(squared < COINCIDENT**2, k=-1).any(axis=-1))
-
-
-def _remarks(strand: list[_Residue], unread: list[Any], num_coincident: int) -> Iterator[str]:
-    modified = sorted({f"{residue.name} as {residue.base}" for residue in strand if residue.name not in BASES})
-    if modified:
-        yield f"read {', '.join(modified)}"
-    unknown = [residue.name for residue in unread if residue.entity_type == gemmi.EntityType.Polymer]
-    if unknown:
-        yield f"left out {len(unknown)} residues of unknown base ({', '.join(sorted(set(unknown)))})"
-    if num_coincident:
-        yield f"left out {num_coincident} atoms that lay on another of their residue"
+    first, second = np.triu_indices(atoms.shape[1], k=1)
+    rows, pairs = np.nonzero(np.abs(atoms[:, first, 0] - atoms[:, second, 0]) < COINCIDENT)  # few pass on x alone
+    near = np.linalg.norm(atoms[rows, first[pairs]] - atoms[rows, second[pairs]], axis=-1) < COINCIDENT
+    found = np.zeros(atoms.shape[:2], dtype=bool)
+    found[rows[near], second[pairs[near]]] = True
+    return found
 
 
 def write_structure(

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 from jaxtyping import Float, Float32
 
 from monosome.config import nearest
@@ -126,7 +125,7 @@ def score(pairing: Pairing, atom: str = "C1'") -> Assessment:
     length = int(np.isfinite(pairing.native[:, slot]).all(axis=-1).sum())
     model, native = _both(pairing.model[:, slot], pairing.common[:, slot])
     defined = len(model) >= MIN_POINTS
-    found = tm_score(torch.from_numpy(model), torch.from_numpy(native), length) if defined else None
+    found = tm_score(model, native, length) if defined else None
     return Assessment(
         length=length,
         mode="residue",
@@ -151,6 +150,5 @@ def rmsd(model: Float[np.ndarray, "n 3"], native: Float[np.ndarray, "n 3"]) -> f
     """Root-mean-square distance after the best superposition (Å); None for fewer than three points."""
     if len(model) < MIN_POINTS:
         return None
-    mobile, target = torch.from_numpy(model).double(), torch.from_numpy(native).double()
-    moved = move(mobile, *superpose(mobile, target))
-    return float((moved - target).square().sum(dim=-1).mean().sqrt())
+    moved = move(model.astype(np.float64), *superpose(model, native))
+    return float(np.sqrt(np.square(moved - native).sum(axis=-1).mean()))

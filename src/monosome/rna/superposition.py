@@ -1,37 +1,81 @@
-"""Superposition of two sets of points by a proper rotation (Kabsch 1976, Acta Cryst. A32, 922)."""
+"""Superposition of two sets of points by a proper rotation (Kabsch 1976, Acta Cryst. A32, 922), many at a time."""
 
-import torch
+import numpy as np
 from jaxtyping import Float
-from torch import Tensor
+
+NUM_NEWTON = 50
+"""Steps to the largest root at most; five to ten are taken."""
+NEAR_LINE = 1e-7
+"""Relative size of the denominator below which the points lie on a line, nearly, and SVD is the safer way."""
+
+_NEXT, _AFTER = [1, 2, 0], [2, 0, 1]
 
 
 def superpose(
-    mobile: Float[Tensor, "*batch n 3"],
-    target: Float[Tensor, "*batch n 3"],
-    weights: Float[Tensor, "*batch n"] | None = None,
-) -> tuple[Float[Tensor, "*batch 3 3"], Float[Tensor, "*batch 3"]]:
+    mobile: Float[np.ndarray, "*batch n 3"],
+    target: Float[np.ndarray, "*batch n 3"],
+    weights: Float[np.ndarray, "*batch n"] | None = None,
+) -> tuple[Float[np.ndarray, "*batch 3 3"], Float[np.ndarray, "*batch 3"]]:
     """Rotation R and translation t that bring R·mobile + t closest to target in (weighted) least squares."""
-    share = torch.ones_like(mobile[..., 0]) if weights is None else weights
-    share = (share / share.sum(dim=-1, keepdim=True)).unsqueeze(-1)
-    mobile_centre, target_centre = (mobile * share).sum(dim=-2), (target * share).sum(dim=-2)
-    covariance = ((mobile - mobile_centre.unsqueeze(-2)) * share).mT @ (target - target_centre.unsqueeze(-2))
-    rotation = best_rotation(covariance)
-    return rotation, target_centre - (rotation @ mobile_centre.unsqueeze(-1)).squeeze(-1)
+    share = np.ones(mobile.shape[:-1]) if weights is None else weights.astype(np.float64)
+    share = (share / share.sum(axis=-1, keepdims=True))[..., None]
+    mobile, target = mobile.astype(np.float64), target.astype(np.float64)
+    mobile_centre, target_centre = (mobile * share).sum(axis=-2), (target * share).sum(axis=-2)
+    weighted = (mobile - mobile_centre[..., None, :]) * share
+    rotation = best_rotation(np.swapaxes(weighted, -1, -2) @ (target - target_centre[..., None, :]))
+    return rotation, target_centre - (rotation @ mobile_centre[..., None])[..., 0]
 
 
-def best_rotation(covariance: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
+def best_rotation(covariance: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarray, "*batch 3 3"]:
     """The rotation R that maximises trace(R·covariance), covariance = Σ mobile targetᵀ; never a reflection.
 
+    Markley's FOAM (1993, J. Astronaut. Sci. 41, 261): the largest root λ of a quartic, then R without eigenvectors.
     Points on a line leave a turn about it open; any one is returned.
     """
-    left, _, right = torch.linalg.svd(covariance)  # no bf16 kernel: call it outside autocast
-    sign = torch.ones_like(covariance[..., 0])
-    sign[..., 2] = torch.linalg.det(left) * torch.linalg.det(right)
-    return (right.mT * sign.round().unsqueeze(-2)) @ left.mT
+    b = np.swapaxes(covariance.reshape(-1, 3, 3), -1, -2).astype(np.float64)
+    cofactors = (
+        b[:, _NEXT][:, :, _NEXT] * b[:, _AFTER][:, :, _AFTER] - b[:, _NEXT][:, :, _AFTER] * b[:, _AFTER][:, :, _NEXT]
+    )
+    determinant = (b[:, 0] * cofactors[:, 0]).sum(axis=-1)
+    square, cofactor_square = np.square(b).sum(axis=(1, 2)), np.square(cofactors).sum(axis=(1, 2))
+    largest = _largest_root(square, determinant, cofactor_square)
+    scale = (largest**2 - square) / 2
+    denominator = scale * largest - determinant
+    usable = denominator > NEAR_LINE * largest**3
+    numerator = (scale + square)[:, None, None] * b + largest[:, None, None] * cofactors
+    numerator -= b @ np.swapaxes(b, -1, -2) @ b
+    rotation = numerator / np.where(usable, denominator, 1)[:, None, None]
+    if not usable.all():
+        rotation[~usable] = _by_svd(b[~usable])
+    return rotation.reshape(covariance.shape)
+
+
+def _largest_root(
+    square: Float[np.ndarray, "s"], determinant: Float[np.ndarray, "s"], cofactor_square: Float[np.ndarray, "s"]
+) -> Float[np.ndarray, "s"]:
+    """λ of (λ² − |B|²)² − 8λ det B − 4|adj B|² = 0, the sum of singular values, by Newton's method from above."""
+    root = np.sqrt(square + 2 * np.sqrt(3 * cofactor_square))
+    for _ in range(NUM_NEWTON):
+        excess = root**2 - square
+        slope = 4 * root * excess - 8 * determinant
+        value = excess**2 - 8 * determinant * root - 4 * cofactor_square
+        step = np.divide(value, slope, out=np.zeros_like(root), where=slope > 0)
+        root = root - step
+        if (np.abs(step) <= 1e-14 * root).all():
+            break
+    return root
+
+
+def _by_svd(b: Float[np.ndarray, "s 3 3"]) -> Float[np.ndarray, "s 3 3"]:
+    left, _, right = np.linalg.svd(b)
+    left[..., 2] *= np.sign(np.linalg.det(left) * np.linalg.det(right))[:, None]
+    return left @ right
 
 
 def move(
-    points: Float[Tensor, "*batch n 3"], rotation: Float[Tensor, "*batch 3 3"], translation: Float[Tensor, "*batch 3"]
-) -> Float[Tensor, "*batch n 3"]:
+    points: Float[np.ndarray, "*batch n 3"],
+    rotation: Float[np.ndarray, "*batch 3 3"],
+    translation: Float[np.ndarray, "*batch 3"],
+) -> Float[np.ndarray, "*batch n 3"]:
     """R·points + t."""
-    return points @ rotation.mT + translation.unsqueeze(-2)
+    return points @ np.swapaxes(rotation, -1, -2) + translation[..., None, :]

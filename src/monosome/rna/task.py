@@ -170,11 +170,11 @@ def _likeness(
     predicted: Float[Tensor, "n 3"], native: Float[Tensor, "n 3"], known: Tensor, suffix: str
 ) -> dict[str, float]:
     """TM-score (residue mode), RMSD and lDDT of C1' over the residues that the native has."""
-    ours, theirs = predicted[known].double(), native[known].double()
+    ours, theirs = predicted[known].double().numpy(), native[known].double().numpy()
     moved = move(ours, *superpose(ours, theirs))
     local = lddt(predicted.unsqueeze(0), native.unsqueeze(0), known.float().unsqueeze(0))[0]
     return {
         f"tm_score{suffix}": tm_score(ours, theirs, len(theirs)).score,
-        f"rmsd{suffix}": math.sqrt(float((moved - theirs).square().sum(-1).mean())),
+        f"rmsd{suffix}": math.sqrt(float(((moved - theirs) ** 2).sum(-1).mean())),
         f"lddt{suffix}": float(local[known].mean()),
     }

@@ -1,14 +1,14 @@
 """TM-score of RNA, residues paired beforehand (Zhang & Skolnick 2004; RNA d0: Gong et al. 2019).
 
 The score is a maximum over superpositions. It is sought as TM-score and US-align do: superpose fragments of several
-lengths, then again and again the residues that come close; all starts go through each round together.
+lengths, then again and again the residues that come close; all starts go through each round together, and starts
+that have come to the same residues go on as one.
 """
 
 from dataclasses import dataclass
 
-import torch
-from jaxtyping import Bool, Float
-from torch import Tensor
+import numpy as np
+from jaxtyping import Bool, Float, Int64
 
 from monosome.rna.superposition import best_rotation
 
@@ -17,17 +17,17 @@ SHORT_D0 = ((12, 0.3), (16, 0.4), (20, 0.5), (24, 0.6), (30, 0.7))
 MIN_FRAGMENT = 4
 NUM_FRAGMENT_LENGTHS = 6
 NUM_ROUNDS = 20
-MAX_DISTANCES = 4_000_000
-"""Distances held at once; 100 MB with their coordinates."""
+MAX_DISTANCES = 1_000_000
+"""Distances held at once; 30 MB with what they are made of."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TMScore:
     """The score in (0, 1], and the superposition of model onto native that reaches it."""
 
     score: float
-    rotation: Float[Tensor, "3 3"]
-    translation: Float[Tensor, "3"]
+    rotation: Float[np.ndarray, "3 3"]
+    translation: Float[np.ndarray, "3"]
 
 
 def tm_d0(length: int) -> float:
@@ -38,86 +38,105 @@ def tm_d0(length: int) -> float:
     return 0.6 * float((length - 0.5) ** 0.5) - 2.5
 
 
-def tm_score(model: Float[Tensor, "n 3"], native: Float[Tensor, "n 3"], native_length: int) -> TMScore:
+def tm_score(
+    model: Float[np.ndarray, "n 3"],
+    native: Float[np.ndarray, "n 3"],
+    native_length: int,
+    starts: Bool[np.ndarray, "s n"] | None = None,
+) -> TMScore:
     """TM-score of paired atoms of a model, normalised by the length of the native.
 
-    `n` counts the residues that both have; those missing from the model score 0.
+    `n` counts the residues that both have; those missing from the model score 0. `starts` are the residues of the
+    first superpositions; without, all `fragments`.
     """
     search = _Search(model, native, native_length)
-    starts = fragments(len(model)).to(model.device)
-    found = [search.extend(part) for part in starts.split(max(1, MAX_DISTANCES // len(model)))]
-    score, rotation, translation = max(found, key=lambda best: float(best[0]))
+    chosen = fragments(len(model)) if starts is None else starts
+    size = max(1, MAX_DISTANCES // len(model))
+    found = [search.extend(chosen[row : row + size]) for row in range(0, len(chosen), size)]
+    score, rotation, translation = max(found, key=lambda best: best[0])
     translation = translation + search.native_centre - rotation @ search.model_centre
-    return TMScore(float(score), rotation.to(model), translation.to(model))
+    return TMScore(float(score), rotation, translation)
 
 
-def fragments(length: int) -> Bool[Tensor, "s n"]:
+def fragments(length: int) -> Bool[np.ndarray, "s n"]:
     """The residues of the first superpositions: every run of n, n/2, n/4 … residues, down to four."""
     shortest = min(length, MIN_FRAGMENT)
     sizes = [max(length // 2**power, shortest) for power in range(NUM_FRAGMENT_LENGTHS - 1)] + [shortest]
-    ends = [torch.arange(size, length + 1).unsqueeze(-1) for size in dict.fromkeys(sizes)]
-    position = torch.arange(length)
-    return torch.cat([(position < end) & (position >= end - end[0]) for end in ends])
+    ends = [np.arange(size, length + 1)[:, None] for size in dict.fromkeys(sizes)]
+    position = np.arange(length)
+    return np.concatenate([(position < end) & (position >= end - end[0]) for end in ends])
 
 
-Superpositions = tuple[Float[Tensor, "*s"], Float[Tensor, "*s 3 3"], Float[Tensor, "*s 3"]]
-"""Scores, rotations, translations."""
+Superposition = tuple[float, Float[np.ndarray, "3 3"], Float[np.ndarray, "3"]]
+"""Score, rotation, translation."""
 
 
 class _Search:
-    """Many superpositions of one pair at a time, in float64 about the centres of both."""
+    """Many superpositions of one pair at a time, about the centres of both."""
 
-    def __init__(self, model: Float[Tensor, "n 3"], native: Float[Tensor, "n 3"], native_length: int) -> None:
+    def __init__(self, model: Float[np.ndarray, "n 3"], native: Float[np.ndarray, "n 3"], native_length: int) -> None:
         self.length = native_length
         self.d0 = tm_d0(native_length)
-        self.model_centre, self.native_centre = model.double().mean(dim=0), native.double().mean(dim=0)
-        x, y = model.double() - self.model_centre, native.double() - self.native_centre
+        x, y = model.astype(np.float64), native.astype(np.float64)
+        self.model_centre, self.native_centre = x.mean(axis=0), y.mean(axis=0)
+        x, y = x - self.model_centre, y - self.native_centre
         # Sums of x·yᵀ, x, y and 1 are all that a superposition needs; with |x|² + |y|² they give the distances too.
         # Both are then one matrix product over all starts.
-        products = (x.unsqueeze(-1) * y.unsqueeze(-2)).flatten(-2)
-        self.moments = torch.cat([products, x, y, torch.ones_like(x[:, :1])], dim=-1)
-        self.squares = (x.square() + y.square()).sum(dim=-1)
+        products = (x[:, :, None] * y[:, None, :]).reshape(-1, 9)
+        squares = (x**2 + y**2).sum(axis=-1, keepdims=True)
+        self.moments = np.concatenate([products, x, y, np.ones_like(squares)], axis=-1)
+        self.terms = np.concatenate([self.moments, squares], axis=-1).T.copy()
 
-    def extend(self, chosen: Bool[Tensor, "s n"]) -> Superpositions:
+    def extend(self, chosen: Bool[np.ndarray, "s n"]) -> Superposition:
         """The best superposition met from any start: residues within reach are superposed until they stay the same."""
         reach = min(max(self.d0, 4.5), 8.0)
         best, squared = self.superpose(chosen)
         for cut in [reach - 1] + [reach + 1] * NUM_ROUNDS:
             near = _within(squared, cut)
-            moving = (near != chosen).any(dim=-1)
-            if not moving.any():
+            chosen = near[_new_rows(near, chosen)]
+            if not len(chosen):
                 break
-            chosen = near[moving]
             found, squared = self.superpose(chosen)
-            best = max(best, found, key=lambda one: float(one[0]))
+            best = max(best, found, key=lambda one: one[0])
         return best
 
-    def superpose(self, chosen: Bool[Tensor, "s n"]) -> tuple[Superpositions, Float[Tensor, "s n"]]:
+    def superpose(self, chosen: Bool[np.ndarray, "s n"]) -> tuple[Superposition, Float[np.ndarray, "s n"]]:
         """The best-scoring of the superpositions of the chosen residues, and all squared distances in each."""
-        products, model, native, count = (chosen.double() @ self.moments).split([9, 3, 3, 1], dim=-1)
-        model, native = model / count, native / count
-        covariance = (products / count).unflatten(-1, (3, 3)) - model.unsqueeze(-1) * native.unsqueeze(-2)
-        rotation = best_rotation(covariance)
-        shift = native - (rotation @ model.unsqueeze(-1)).squeeze(-1)
+        sums = chosen.astype(np.float64) @ self.moments
+        means = sums / sums[:, -1:]
+        model, native = means[:, 9:12], means[:, 12:15]
+        rotation = best_rotation(means[:, :9].reshape(-1, 3, 3) - model[:, :, None] * native[:, None, :])
+        shift = native - (rotation @ model[:, :, None])[:, :, 0]
         # |Rx + t − y|² = |x|² + |y|² − 2 yᵀRx + 2 tᵀRx − 2 tᵀy + |t|²
-        turned_back = (shift.unsqueeze(-2) @ rotation).squeeze(-2)
-        square = shift.square().sum(dim=-1, keepdim=True)
-        factors = torch.cat([-2 * rotation.mT.flatten(-2), 2 * turned_back, -2 * shift, square], dim=-1)
-        squared = torch.addmm(self.squares, factors, self.moments.T).clamp(min=0)
-        scores = (1 / (1 + squared / self.d0**2)).sum(dim=-1) / self.length
+        factors = np.empty((len(chosen), 17))
+        factors[:, :9] = -2 * np.swapaxes(rotation, -1, -2).reshape(-1, 9)
+        factors[:, 9:12] = 2 * (shift[:, None, :] @ rotation)[:, 0]
+        factors[:, 12:15] = -2 * shift
+        factors[:, 15] = np.square(shift).sum(axis=-1)
+        factors[:, 16] = 1
+        squared = factors @ self.terms
+        scores = (1 / (1 + np.maximum(squared, 0) / self.d0**2)).sum(axis=-1) / self.length
         best = scores.argmax()
-        return (scores[best], rotation[best], shift[best]), squared
+        return (float(scores[best]), rotation[best], shift[best]), squared
 
 
-def _within(squared: Float[Tensor, "s n"], cut: float) -> Bool[Tensor, "s n"]:
+def _new_rows(near: Bool[np.ndarray, "s n"], chosen: Bool[np.ndarray, "s n"]) -> Int64[np.ndarray, "m"]:
+    """Rows of `near` that differ from those of `chosen`, each kind once."""
+    moving = np.flatnonzero((near != chosen).any(axis=-1))
+    packed = np.packbits(near[moving], axis=-1)
+    kinds = packed.view(np.dtype((np.void, packed.shape[-1]))).ravel() if len(packed) else packed
+    return np.asarray(moving[np.unique(kinds, return_index=True)[1]])
+
+
+def _within(squared: Float[np.ndarray, "s n"], cut: float) -> Bool[np.ndarray, "s n"]:
     """Residues closer than `cut`; where they are fewer than three, the cut widens by half ångströms until they are.
 
     Two residues would leave the rotation open.
     """
     near = squared <= cut**2
-    few = near.sum(dim=-1) < min(3, squared.shape[-1])
+    needed = min(3, squared.shape[-1])
+    few = near.sum(axis=-1) < needed
     if few.any():
-        third = squared[few].kthvalue(min(3, squared.shape[-1]), dim=-1, keepdim=True).values.sqrt()
-        widened = cut + ((third - cut) * 2).ceil() / 2
-        near[few] = squared[few] <= widened.square()
-    return near
+        third = np.sqrt(np.partition(squared[few], needed - 1, axis=-1)[:, needed - 1 : needed].clip(min=0))
+        near[few] = squared[few] <= np.square(cut + np.ceil((third - cut) * 2) / 2)
+    return np.asarray(near)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from monosome.errors import MonosomeError
+from monosome.errors import ConfigError, MonosomeError
 
 app = typer.Typer(
     name="monosome",
@@ -153,17 +153,56 @@ def fold(
 
 @app.command()
 def assess(
-    model: Annotated[Path, typer.Argument(help="Predicted structure (PDB, mmCIF, .gz).")],
-    native: Annotated[Path, typer.Argument(help="Experimental structure.")],
-    mode: Annotated[Literal["residue"], typer.Option(help="How residues are paired: by residue number.")] = "residue",
-    atom: Annotated[str, typer.Option(help="Atom that TM-score is computed on.")] = "C1'",
+    model: Annotated[
+        Path | None, typer.Argument(help="Predicted structure (PDB, mmCIF, .gz), or a folder of them.")
+    ] = None,
+    native: Annotated[Path | None, typer.Argument(help="Experimental structure.")] = None,
+    reference: Annotated[
+        list[Path] | None, typer.Option(help="A further experimental structure; the closest counts. Repeat it.")
+    ] = None,
+    pairs: Annotated[Path | None, typer.Option(help="CSV with columns model,native: assess all, in parallel.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="CSV file to write the scores of many to.")] = None,
+    mode: Annotated[
+        Literal["residue", "sequence"] | None,
+        typer.Option(
+            help="residue: pair by number, refuse other numbering; sequence: pair by structure alone. "
+            "Left out: by number, or by aligned sequences where numbers differ."
+        ),
+    ] = None,
+    atom: Annotated[str, typer.Option(help="Atom that TM-score and GDT_TS are computed on.")] = "C1'",
     metrics: Annotated[str, typer.Option(help="Comma-separated metrics to compute; empty for all.")] = "",
+    per_residue: Annotated[bool, typer.Option("--per-residue", help="Scores of every residue too.")] = False,
+    per_motif: Annotated[bool, typer.Option("--per-motif", help="Scores of every motif of the native too.")] = False,
+    superposed: Annotated[
+        Path | None, typer.Option(help="Structure file to write the model to, moved as TM-score has it.")
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="Processes for many; 0 uses every core.")] = 0,
     json: Json = False,
 ) -> None:
-    """Compare a model with the native structure: TM-score (RNA d0) and RMSD."""
+    """Compare models with the native structure: TM-score, RMSD, lDDT, GDT, INF, clashes, torsions, eRMSD."""
     from monosome.commands import assess as command
 
-    command.run(model, native, mode=mode, atom=atom, metrics=metrics, json=json)
+    request = command.make_request(metrics, mode=mode, atom=atom, per_residue=per_residue, per_motif=per_motif)
+    if pairs:
+        command.run_pairs(pairs, out=out, request=request, num_workers=jobs, json=json)
+    elif model and native and model.is_dir():
+        command.run_folder(model, native, out=out, request=request, num_workers=jobs, json=json)
+    elif model and native:
+        command.run(model, [native, *(reference or [])], request=request, superposed=superposed, json=json)
+    else:
+        raise ConfigError("a model and a native are needed", "monosome assess MODEL NATIVE, or --pairs pairs.csv")
+
+
+@app.command()
+def annotate(
+    structure: Annotated[Path, typer.Argument(help="Structure to annotate (PDB, mmCIF, .gz).")],
+    torsions: Annotated[bool, typer.Option("--torsions", help="Print the torsions of every residue too.")] = False,
+    json: Json = False,
+) -> None:
+    """Base pairs, dot-bracket with pseudoknots, stacking, motifs and torsions of a structure."""
+    from monosome.commands import annotate as command
+
+    command.run(structure, torsions=torsions, json=json)
 
 
 @app.command()

@@ -5,7 +5,6 @@ runs on this machine, exact to rounding; `numerics` says with what rounding. A c
 in the last two and touches nothing else.
 """
 
-import difflib
 import hashlib
 import json
 import tomllib
@@ -19,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from monosome.errors import ConfigError
+from monosome.errors import ConfigError, nearest
 
 Auto = Literal["auto"]
 Values = dict[str, Any]
@@ -163,12 +162,6 @@ class Config(Section):
 
 
 ConfigT = TypeVar("ConfigT", bound=Config)
-
-
-def nearest(name: str, choices: Sequence[str]) -> str:
-    """The hint that names the choice closest to `name`, or all of them when none is close."""
-    close = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"choose from: {', '.join(sorted(choices))}"
 
 
 def recipe_names(kind: str = "") -> list[str]:

@@ -1,5 +1,8 @@
 """The errors a user may see: what failed, and what to type next."""
 
+import difflib
+from collections.abc import Sequence
+
 
 class MonosomeError(Exception):
     """What failed, in one line, with what to type next.
@@ -30,3 +33,9 @@ class CheckpointError(MonosomeError):
 
 class HardwareError(MonosomeError):
     """Something this machine cannot do."""
+
+
+def nearest(name: str, choices: Sequence[str]) -> str:
+    """The hint that names the choice closest to `name`, or all of them when none is close."""
+    close = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"choose from: {', '.join(sorted(choices))}"

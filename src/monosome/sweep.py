@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError
 
 from monosome.atomic import write_text
-from monosome.config import Section, Values, nearest, override, read_recipe, toml_value
-from monosome.errors import ConfigError, MonosomeError
+from monosome.config import Section, Values, override, read_recipe, toml_value
+from monosome.errors import ConfigError, MonosomeError, nearest
 
 if TYPE_CHECKING:
     from optuna import Study

@@ -3,16 +3,18 @@
 One example walks: `examples(split)[i]` → `collate` → `forward` → `loss` → the engine's backward and step.
 """
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from monosome.config import Config
+from monosome.row import Metric as Metric
+from monosome.row import Row as Row
+from monosome.row import mean_values as mean_values
 
 BatchT = TypeVar("BatchT", bound="Batch")
 
@@ -48,56 +50,6 @@ class Loss:
             (weights[name] * value for name, value in self.sums.items() if weights[name]),
             start=torch.zeros(()),
         )
-
-
-@dataclass(frozen=True)
-class Row:
-    """What was measured on one example; undefined values are None.
-
-    `weight` is what the values are averaged with (tokens, or 1), `weights` names the values that have another
-    (residues, for a figure per residue); `group` is the cluster that intervals resample.
-    """
-
-    id: str
-    values: Mapping[str, float | None]
-    length: int
-    group: str = ""
-    weight: float = 1.0
-    weights: Mapping[str, float] = field(default_factory=dict)
-
-    def weight_of(self, name: str) -> float:
-        """What the value of that name is averaged with."""
-        return self.weights.get(name, self.weight)
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One figure of a report: the mean of a row value, as is or through exp (perplexity is exp of mean nats)."""
-
-    name: str
-    value: str
-    title: str
-    unit: str = ""
-    exponential: bool = False
-    higher_is_better: bool = False
-    floor: str = ""
-    """Name of the metric that a model which learned nothing reaches, shown beside this one."""
-
-    def of(self, row: Row) -> float | None:
-        """The metric of one row alone; None where the row does not define it."""
-        value = row.values.get(self.value)
-        return math.exp(value) if self.exponential and value is not None else value
-
-
-def mean_values(rows: Sequence[Row]) -> dict[str, float]:
-    """Weighted mean of each value over the rows that define it; a value that no row defines is left out."""
-    totals: dict[str, tuple[float, float]] = {}
-    for row in rows:
-        for name, value in row.values.items():
-            if value is not None:
-                total, weight = totals.get(name, (0.0, 0.0))
-                totals[name] = total + row.weight_of(name) * value, weight + row.weight_of(name)
-    return {name: total / weight for name, (total, weight) in totals.items()}
 
 
 ExampleT = TypeVar("ExampleT")

@@ -9,7 +9,11 @@ from monosome.cli import app
 
 SETTINGS = "settings..."
 OPTIONS = {
-    "assess": ["model", "native", "--mode", "--atom", "--metrics", "--json"],
+    "annotate": ["structure", "--torsions", "--json"],
+    "assess": [
+        *("model", "native", "--reference", "--pairs", "--out -o", "--mode", "--atom", "--metrics", "--per-residue"),
+        *("--per-motif", "--superposed", "--jobs -j", "--json"),
+    ],
     "checkpoint show": ["path", "--json"],
     "checkpoint verify": ["path", "--json"],
     "demo": ["--out -o"],

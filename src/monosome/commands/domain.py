@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from monosome.config import Config, Values, build, nearest
-from monosome.errors import ConfigError
+from monosome.config import Config, Values, build
+from monosome.errors import ConfigError, nearest
 from monosome.task import Task
 
 DOMAINS = ("rna", "protein")

@@ -2,8 +2,8 @@
 
 from monosome.commands.domain import DOMAINS, config_type
 from monosome.commands.output import print_json, print_table
-from monosome.config import explain, nearest
-from monosome.errors import ConfigError
+from monosome.config import explain
+from monosome.errors import ConfigError, nearest
 
 Row = tuple[str, str, str, str]
 COLUMNS = ("setting", "type", "default", "meaning")

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from monosome.errors import DataError
-from monosome.task import Row
+from monosome.row import Row
 
 Array = np.ndarray
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from monosome.evaluate.intervals import Interval, interval
-from monosome.task import Metric, Row
+from monosome.row import Metric, Row
 
 
 @dataclass(frozen=True)

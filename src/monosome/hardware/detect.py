@@ -6,8 +6,7 @@ from typing import Literal
 
 import torch
 
-from monosome.config import nearest
-from monosome.errors import HardwareError
+from monosome.errors import HardwareError, nearest
 from monosome.hardware.limits import allowed_cores, allowed_memory_bytes
 from monosome.hardware.processor import instruction_sets, processor_name
 

@@ -8,8 +8,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from monosome.config import nearest
-from monosome.errors import HardwareError
+from monosome.errors import HardwareError, nearest
 from monosome.hardware.detect import Device
 
 BF16_CAPABILITY = (8, 0)

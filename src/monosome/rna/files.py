@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Float32
 from monosome.atomic import write_text
 from monosome.errors import DataError
 from monosome.rna.chain import Chain, find_segments
-from monosome.rna.nucleotides import ATOM_NAMES, BASES
+from monosome.rna.nucleotides import ATOM_INDEX, ATOM_NAMES, BASES
 from monosome.rna.residues import Residues, read_residues
 
 COINCIDENT = 0.1
@@ -23,6 +23,15 @@ INSERTION_CODES = " ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 MIN_ORDERED = 4
 """Chains up to this length are left in the order of the file."""
+
+
+SUFFIXES = (".pdb", ".ent", ".cif", ".mmcif")
+"""Names of structure files end so, or so and .gz."""
+
+
+def is_structure(path: Path) -> bool:
+    """Whether the name is that of a structure file."""
+    return path.name.removesuffix(".gz").lower().endswith(SUFFIXES) and not path.name.startswith(".")
 
 
 @dataclass(frozen=True)
@@ -71,6 +80,7 @@ def _parse(path: Path) -> Any:
         raise DataError(f"{path} is empty", "give PDB or mmCIF, also .gz")
     try:
         structure = gemmi.read_structure(str(path), format=gemmi.CoorFormat.Detect)
+        _ = [chain.name for model in structure for chain in model], dict(structure.info.items())  # decodes all bytes
     except (RuntimeError, ValueError, OSError) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{path} is not a structure file: {reason}", "give PDB or mmCIF, also .gz") from error
@@ -80,14 +90,27 @@ def _parse(path: Path) -> Any:
     return structure
 
 
+def _flatten(path: Path, structure: Any) -> tuple[Residues, list[str]]:
+    """The residues of the first model, and the names of its chains."""
+    names = [chain.name for chain in structure[0]]
+    for index, chain in enumerate(structure[0]):
+        chain.name = str(index)  # gemmi's arrays hold names of seven letters
+        for residue in chain:
+            residue.subchain = ""
+    try:
+        return read_residues(structure), names
+    except RuntimeError as error:
+        raise DataError(f"{path} is not a structure file: {error}", "give PDB or mmCIF, also .gz") from error
+
+
 def _read_model(path: Path, structure: Any, notes: list[str]) -> Reading:
-    residues = read_residues(structure)
+    residues, names = _flatten(path, structure)
     chains, without = [], []
-    for index, name in enumerate(chain.name for chain in structure[0]):
+    for index, name in enumerate(names):
         found = residues.select(residues.chain == index)
         strand = found.select(found.base >= 0)
         strand = strand.select(strand.in_polymer | strand.is_bonded())  # a ligand is neither
-        if not len(strand) or strand.is_deoxy.mean() > 0.5:
+        if not len(strand) or _is_dna(strand):
             without.append(name)
             continue
         remarks = list(_remarks(found, strand))
@@ -110,16 +133,24 @@ def _read_model(path: Path, structure: Any, notes: list[str]) -> Reading:
 
 def _remarks(found: Residues, strand: Residues) -> Iterator[str]:
     """What was changed in a strand, and what was left out of its chain."""
-    names = [(name.decode(), BASES[base]) for name, base in zip(strand.name, strand.base, strict=True)]
+    names = [(name.decode(errors="replace"), BASES[base]) for name, base in zip(strand.name, strand.base, strict=True)]
     modified = sorted({f"{name} as {base}" for name, base in names if name not in BASES})
     if modified:
         yield f"read {', '.join(modified)}"
     unknown = found.name[(found.base < 0) & found.in_polymer]
     if len(unknown):
-        kinds = sorted({name.decode() for name in unknown})
+        kinds = sorted({name.decode(errors="replace") for name in unknown})
         yield f"left out {len(unknown)} residues of unknown base ({', '.join(kinds)})"
     if strand.num_repeated.any():
         yield f"left out {strand.num_repeated.sum()} atoms given again"
+
+
+def _is_dna(strand: Residues) -> bool:
+    """Whether most sugars lack O2'; where any A, C, G or U has it, the others of these names have lost theirs."""
+    by_name = np.isin(strand.name, [base.encode() for base in BASES])
+    has_hydroxyl = np.isfinite(strand.atoms[:, ATOM_INDEX["O2'"], 0])
+    lost = by_name & bool((by_name & has_hydroxyl).any())
+    return bool((strand.is_deoxy & ~lost).mean() > 0.5)
 
 
 def _is_shuffled(strand: Residues) -> bool:
@@ -165,6 +196,22 @@ def write_structure(
         _check_columns(chain)
     structure = _structure(chain, np.zeros(len(chain)) if b_factors is None else b_factors)
     text = structure.make_pdb_string(_pdb_options()) if format == "pdb" else _mmcif(structure).as_string()
+    write_text(Path(path), text)
+
+
+def write_moved(
+    source: Path | str,
+    path: Path | str,
+    rotation: Float[np.ndarray, "3 3"],
+    translation: Float[np.ndarray, "3"],
+) -> None:
+    """Write the structure file `source` with all its atoms moved, R·x + t; mmCIF unless `path` ends in .pdb."""
+    structure = _parse(Path(source))
+    transform = gemmi.Transform(gemmi.Mat33(rotation.tolist()), gemmi.Vec3(*translation.tolist()))
+    for model in structure:
+        model.transform_pos_and_adp(transform)
+    as_pdb = Path(path).suffix.lower() in (".pdb", ".ent")
+    text = structure.make_pdb_string(_pdb_options()) if as_pdb else structure.make_mmcif_document().as_string()
     write_text(Path(path), text)
 
 

@@ -14,6 +14,8 @@ from monosome.rna.nucleotides import ATOM_INDEX, ATOM_MASK, BASE_INDEX, NUM_ATOM
 Names = Shaped[np.ndarray, "a"]
 """Names of at most eight letters, as bytes."""
 
+FARTHEST = 1e5
+"""Coordinates (Å) beyond which an atom is taken as missing: PDB's columns end at 9,999."""
 _FEATURES = {"N6": "A", "N4": "C", "O6": "G", "O4": "U"}
 """The exocyclic atom that tells the bases apart."""
 _PSEUDOURIDINE = {"C5": "N1", "N1": "C5", "C2": "C4", "C4": "C2", "O2": "O4", "O4": "O2"}
@@ -64,7 +66,7 @@ class Residues:
 def read_residues(structure: Any) -> Residues:
     """The residues of a gemmi structure of one model."""
     table = _read_atoms(structure)
-    table = _select(table, np.isfinite(table.position).all(axis=-1))
+    table = _select(table, (np.abs(table.position) < FARTHEST).all(axis=-1))  # NaN is not
     table = _select(table, _is_likeliest_residue(table))
     table = _select(table, _is_likeliest_location(table))
     first, residue = _runs(table.chain, table.number, table.code, table.residue_name)
@@ -185,10 +187,10 @@ def _bases(
 ) -> Int64[np.ndarray, "n"]:
     """Index in BASES of each residue by its name, else by its atoms, −1 where neither tells."""
     kinds, kind = np.unique(names, return_inverse=True)
-    known = [_base_of(name.decode(), parents) for name in kinds]
+    known = [_base_of(name.decode(errors="replace"), parents) for name in kinds]
     bases = np.array([-2 if base is None else base for base in known], dtype=np.int64)[kind]
     for row in np.flatnonzero(bases == -2):
-        present = [name.decode().replace("*", "'") for name in atom_names(int(row))]
+        present = [name.decode(errors="replace").replace("*", "'") for name in atom_names(int(row))]
         letters = [base for atom, base in _FEATURES.items() if atom in present and "C1'" in present]
         bases[row] = BASE_INDEX[letters[0]] if letters else -1
     return bases

@@ -12,9 +12,9 @@ _NEXT, _AFTER = [1, 2, 0], [2, 0, 1]
 
 
 def superpose(
-    mobile: Float[np.ndarray, "*batch n 3"],
-    target: Float[np.ndarray, "*batch n 3"],
-    weights: Float[np.ndarray, "*batch n"] | None = None,
+    mobile: Float[np.ndarray, "*#batch n 3"],
+    target: Float[np.ndarray, "*#batch n 3"],
+    weights: Float[np.ndarray, "*#batch n"] | None = None,
 ) -> tuple[Float[np.ndarray, "*batch 3 3"], Float[np.ndarray, "*batch 3"]]:
     """Rotation R and translation t that bring R·mobile + t closest to target in (weighted) least squares."""
     share = np.ones(mobile.shape[:-1]) if weights is None else weights.astype(np.float64)

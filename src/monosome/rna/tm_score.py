@@ -5,6 +5,7 @@ lengths, then again and again the residues that come close; all starts go throug
 that have come to the same residues go on as one.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,10 +50,9 @@ def tm_score(
     `n` counts the residues that both have; those missing from the model score 0. `starts` are the residues of the
     first superpositions; without, all `fragments`.
     """
-    search = _Search(model, native, native_length)
+    search = Search(model, native, native_length)
     chosen = fragments(len(model)) if starts is None else starts
-    size = max(1, MAX_DISTANCES // len(model))
-    found = [search.extend(chosen[row : row + size]) for row in range(0, len(chosen), size)]
+    found = [search.extend(part) for part in portions(chosen)]
     score, rotation, translation = max(found, key=lambda best: best[0])
     translation = translation + search.native_centre - rotation @ search.model_centre
     return TMScore(float(score), rotation, translation)
@@ -67,11 +67,18 @@ def fragments(length: int) -> Bool[np.ndarray, "s n"]:
     return np.concatenate([(position < end) & (position >= end - end[0]) for end in ends])
 
 
+def portions(chosen: Bool[np.ndarray, "s n"]) -> Iterator[Bool[np.ndarray, "_ n"]]:
+    """The rows in portions that keep memory small."""
+    size = max(1, MAX_DISTANCES // chosen.shape[-1])
+    for row in range(0, len(chosen), size):
+        yield chosen[row : row + size]
+
+
 Superposition = tuple[float, Float[np.ndarray, "3 3"], Float[np.ndarray, "3"]]
 """Score, rotation, translation."""
 
 
-class _Search:
+class Search:
     """Many superpositions of one pair at a time, about the centres of both."""
 
     def __init__(self, model: Float[np.ndarray, "n 3"], native: Float[np.ndarray, "n 3"], native_length: int) -> None:
@@ -92,8 +99,8 @@ class _Search:
         reach = min(max(self.d0, 4.5), 8.0)
         best, squared = self.superpose(chosen)
         for cut in [reach - 1] + [reach + 1] * NUM_ROUNDS:
-            near = _within(squared, cut)
-            chosen = near[_new_rows(near, chosen)]
+            near = within(squared, cut)
+            chosen = near[new_rows(near, chosen)]
             if not len(chosen):
                 break
             found, squared = self.superpose(chosen)
@@ -120,7 +127,7 @@ class _Search:
         return (float(scores[best]), rotation[best], shift[best]), squared
 
 
-def _new_rows(near: Bool[np.ndarray, "s n"], chosen: Bool[np.ndarray, "s n"]) -> Int64[np.ndarray, "m"]:
+def new_rows(near: Bool[np.ndarray, "s n"], chosen: Bool[np.ndarray, "s n"]) -> Int64[np.ndarray, "m"]:
     """Rows of `near` that differ from those of `chosen`, each kind once."""
     moving = np.flatnonzero((near != chosen).any(axis=-1))
     packed = np.packbits(near[moving], axis=-1)
@@ -128,7 +135,7 @@ def _new_rows(near: Bool[np.ndarray, "s n"], chosen: Bool[np.ndarray, "s n"]) ->
     return np.asarray(moving[np.unique(kinds, return_index=True)[1]])
 
 
-def _within(squared: Float[np.ndarray, "s n"], cut: float) -> Bool[np.ndarray, "s n"]:
+def within(squared: Float[np.ndarray, "s n"], cut: float) -> Bool[np.ndarray, "s n"]:
     """Residues closer than `cut`; where they are fewer than three, the cut widens by half ångströms until they are.
 
     Two residues would leave the rotation open.

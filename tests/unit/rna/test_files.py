@@ -8,7 +8,7 @@ import pytest
 
 from monosome.errors import DataError
 from monosome.rna.chain import Chain
-from monosome.rna.files import read_structure, write_structure
+from monosome.rna.files import read_models, read_structure, write_moved, write_structure
 from monosome.rna.geometry import duplex, hairpin
 from monosome.rna.nucleotides import ATOM_INDEX
 
@@ -153,6 +153,51 @@ def test_only_strands_of_rna_are_read(tmp_path: Path):
     reading = read_structure(path)
     assert [(chain.id, chain.sequence) for chain in reading.chains] == [("A", HAIRPIN.sequence)]
     assert "left out, not RNA: chains B" in reading.notes
+
+
+def test_long_chain_names_are_kept(tmp_path: Path):
+    path = tmp_path / "x.cif"
+    write_structure(HAIRPIN, path)
+    structure = gemmi.read_structure(str(path))
+    structure[0][0].name = "the first of two chains"
+    for residue in structure[0][0]:
+        residue.subchain = "the first of two chains"
+    path.write_text(structure.make_mmcif_document().as_string())
+    (chain,) = read_structure(path).chains
+    assert (chain.id, chain.sequence) == ("the first of two chains", HAIRPIN.sequence)
+
+
+def test_residues_out_of_order_are_put_in_order(tmp_path: Path):
+    lines = [line for line in pdb_text().splitlines() if line.startswith("ATOM")]
+    order = np.random.default_rng(0).permutation(len(lines))
+    chain, notes = read_text(tmp_path, "\n".join(lines[place] for place in order))
+    assert chain.sequence == HAIRPIN.sequence
+    assert np.allclose(chain.atoms, HAIRPIN.atoms, atol=0.001, equal_nan=True)
+    assert notes == ("chain A: put residues into the order of their numbers",)
+
+
+def test_atoms_given_twice_are_read_once_and_said(tmp_path: Path):
+    body = pdb_text().replace("END\n", "").replace("TER\n", "")
+    chain, notes = read_text(tmp_path, body + body)
+    assert np.allclose(chain.atoms, HAIRPIN.atoms, atol=0.001, equal_nan=True)
+    assert notes == (f"chain A: left out {HAIRPIN.resolved.sum()} atoms given again",)
+
+
+def test_every_model_of_an_ensemble_can_be_read(tmp_path: Path):
+    bodies = [pdb_text(replace(HAIRPIN, atoms=HAIRPIN.atoms + shift)).replace("END\n", "") for shift in (0, 9)]
+    models = [f"MODEL {number:>8}\n{body}ENDMDL\n" for number, body in enumerate(bodies, start=1)]
+    (tmp_path / "x.pdb").write_text("".join(models))
+    readings = read_models(tmp_path / "x.pdb")
+    assert [reading.chains[0].sequence for reading in readings] == [HAIRPIN.sequence] * 2
+    assert np.nanmean(readings[1].chains[0].atoms - readings[0].chains[0].atoms) == pytest.approx(9, abs=1e-3)
+
+
+def test_a_structure_is_moved_with_all_its_atoms(tmp_path: Path):
+    write_structure(HAIRPIN, tmp_path / "x.cif")
+    turn = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    write_moved(tmp_path / "x.cif", tmp_path / "y.pdb", turn, np.array([1.0, 2.0, 3.0]))
+    moved = read_structure(tmp_path / "y.pdb").chains[0]
+    assert np.allclose(moved.atoms, HAIRPIN.atoms @ turn.T + [1, 2, 3], atol=0.002, equal_nan=True)
 
 
 def test_only_the_first_model_is_read(tmp_path: Path):

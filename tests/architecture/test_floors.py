@@ -12,7 +12,7 @@ from .source import PACKAGE, Module, modules, plant
 # that it imports nothing at once is shown by test_help.
 FLOORS = (
     {"errors"},
-    {"atomic", "config", "row"},
+    {"atomic", "config", "processes", "row"},
     {"task", "sequences"},
     {"hardware"},
     {"parallel"},

@@ -1,13 +1,12 @@
 """Many models assessed at once, in several processes."""
 
-import multiprocessing
-import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
 from monosome.errors import DataError, MonosomeError
+from monosome.processes import num_processors, worker_pool
 from monosome.rna.comparison import Reference
 from monosome.rna.files import is_structure
 from monosome.rna.metrics import METRICS, Assessment, Detail, Mode, score
@@ -37,13 +36,13 @@ def assess_pairs(pairs: Sequence[Pair], request: Request, num_workers: int = 0) 
 
     `num_workers` processes, by default one per processor that this process may use; few pairs stay in this one.
     """
-    workers = num_workers or len(os.sched_getaffinity(0))
+    workers = num_workers or num_processors()
     todo = _portions(pairs, workers)
     if workers == 1 or len(todo) == 1:
         for portion in todo:
             yield from _assess_portion(portion, request)
         return
-    with ProcessPoolExecutor(min(workers, len(todo)), _context()) as pool:
+    with worker_pool(min(workers, len(todo)), __name__) as pool:
         for future in as_completed(pool.submit(_assess_portion, portion, request) for portion in todo):
             yield from future.result()
 
@@ -88,12 +87,3 @@ def _assess_one(model: Path, native: Reference, request: Request) -> Outcome:
         )
     except DataError as error:
         return error.message
-
-
-def _context() -> multiprocessing.context.BaseContext:
-    """Processes that import the package once, where the system can fork them from one that has."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    return context

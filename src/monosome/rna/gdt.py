@@ -21,12 +21,11 @@ def gdt_ts(model: Float[np.ndarray, "n 3"], native: Float[np.ndarray, "n 3"], na
 
 
 def _most_within(search: Search, chosen: Bool[np.ndarray, "s n"], cutoff: float) -> int:
-    most = 0
+    most, seen = 0, set[bytes]()
     for _ in range(NUM_ROUNDS):
         _, squared = search.superpose(chosen)
         most = max(most, int((squared <= cutoff**2).sum(axis=-1).max()))
-        near = within(squared, cutoff)
-        chosen = near[new_rows(near, chosen)]
+        chosen = new_rows(within(squared, cutoff), seen)
         if not len(chosen):
             break
     return most

@@ -5,10 +5,18 @@ from jaxtyping import Float
 
 NUM_NEWTON = 50
 """Steps to the largest root at most; five to ten are taken."""
+ROOT_TOLERANCE = 1e-9
+"""Last step to a root, relative to it; the error left is about its square."""
 NEAR_LINE = 1e-7
 """Relative size of the denominator below which the points lie on a line, nearly, and SVD is the safer way."""
 
-_NEXT, _AFTER = [1, 2, 0], [2, 0, 1]
+_NEXT, _AFTER = [3, 6, 0], [6, 0, 3]
+"""Rows after each of a matrix, where they begin in it."""
+_MINORS = [
+    np.array([row + column for row in rows for column in columns])
+    for rows, columns in ((_NEXT, [1, 2, 0]), (_AFTER, [2, 0, 1]), (_NEXT, [2, 0, 1]), (_AFTER, [1, 2, 0]))
+]
+"""Entries of a matrix, row by row, whose products are its cofactors: first · second − third · fourth."""
 
 
 def superpose(
@@ -32,12 +40,12 @@ def best_rotation(covariance: Float[np.ndarray, "*batch 3 3"]) -> Float[np.ndarr
     Markley's FOAM (1993, J. Astronaut. Sci. 41, 261): the largest root λ of a quartic, then R without eigenvectors.
     Points on a line leave a turn about it open; any one is returned.
     """
-    b = np.swapaxes(covariance.reshape(-1, 3, 3), -1, -2).astype(np.float64)
-    cofactors = (
-        b[:, _NEXT][:, :, _NEXT] * b[:, _AFTER][:, :, _AFTER] - b[:, _NEXT][:, :, _AFTER] * b[:, _AFTER][:, :, _NEXT]
-    )
-    determinant = (b[:, 0] * cofactors[:, 0]).sum(axis=-1)
-    square, cofactor_square = np.square(b).sum(axis=(1, 2)), np.square(cofactors).sum(axis=(1, 2))
+    b = np.ascontiguousarray(np.swapaxes(covariance.reshape(-1, 3, 3), -1, -2), dtype=np.float64)
+    flat = b.reshape(-1, 9)
+    cofactors = flat[:, _MINORS[0]] * flat[:, _MINORS[1]] - flat[:, _MINORS[2]] * flat[:, _MINORS[3]]
+    determinant = np.einsum("si,si->s", flat[:, :3], cofactors[:, :3])
+    square, cofactor_square = (np.einsum("si,si->s", one, one) for one in (flat, cofactors))
+    cofactors = cofactors.reshape(-1, 3, 3)
     largest = _largest_root(square, determinant, cofactor_square)
     scale = (largest**2 - square) / 2
     denominator = scale * largest - determinant
@@ -61,7 +69,7 @@ def _largest_root(
         value = excess**2 - 8 * determinant * root - 4 * cofactor_square
         step = np.divide(value, slope, out=np.zeros_like(root), where=slope > 0)
         root = root - step
-        if (np.abs(step) <= 1e-14 * root).all():
+        if (step <= ROOT_TOLERANCE * root).all():
             break
     return root
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float
 
 from monosome.rna.superposition import best_rotation
 
@@ -95,12 +95,12 @@ class Search:
         self.terms = np.concatenate([self.moments, squares], axis=-1).T.copy()
 
     def extend(self, chosen: Bool[np.ndarray, "s n"]) -> Superposition:
-        """The best superposition met from any start: residues within reach are superposed until they stay the same."""
+        """The best superposition met from any start: residues within reach are superposed until they were before."""
         reach = min(max(self.d0, 4.5), 8.0)
+        seen: set[bytes] = set()
         best, squared = self.superpose(chosen)
         for cut in [reach - 1] + [reach + 1] * NUM_ROUNDS:
-            near = within(squared, cut)
-            chosen = near[new_rows(near, chosen)]
+            chosen = new_rows(within(squared, cut), seen)
             if not len(chosen):
                 break
             found, squared = self.superpose(chosen)
@@ -127,12 +127,14 @@ class Search:
         return (float(scores[best]), rotation[best], shift[best]), squared
 
 
-def new_rows(near: Bool[np.ndarray, "s n"], chosen: Bool[np.ndarray, "s n"]) -> Int64[np.ndarray, "m"]:
-    """Rows of `near` that differ from those of `chosen`, each kind once."""
-    moving = np.flatnonzero((near != chosen).any(axis=-1))
-    packed = np.packbits(near[moving], axis=-1)
-    kinds = packed.view(np.dtype((np.void, packed.shape[-1]))).ravel() if len(packed) else packed
-    return np.asarray(moving[np.unique(kinds, return_index=True)[1]])
+def new_rows(near: Bool[np.ndarray, "s n"], seen: set[bytes]) -> Bool[np.ndarray, "_ n"]:
+    """The rows that are not in `seen`, each kind once; they are put there."""
+    rows = []
+    for row, key in enumerate(map(bytes, np.packbits(near, axis=-1))):
+        if key not in seen:
+            seen.add(key)
+            rows.append(row)
+    return near[rows]
 
 
 def within(squared: Float[np.ndarray, "s n"], cut: float) -> Bool[np.ndarray, "s n"]:

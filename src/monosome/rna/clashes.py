@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int64
-from scipy.sparse import csr_array
-from scipy.spatial import cKDTree
 
 from monosome.rna.chain import Chain
+from monosome.rna.neighbours import pairs_within
 from monosome.rna.nucleotides import ATOM_INDEX, ATOM_NAMES, BASES, GLYCOSIDIC, NUM_ATOMS
 
 OVERLAP = 0.4
@@ -117,7 +116,7 @@ def clashscore(chain: Chain) -> Clashscore:
     points = np.concatenate([chain.atoms.astype(np.float64), place_hydrogens(chain)], axis=1)
     residues, slots = np.nonzero(np.isfinite(points).all(axis=-1))
     places, bases = points[residues, slots], chain.bases[residues]
-    pairs = cKDTree(places).query_pairs(_REACH, output_type="ndarray")
+    pairs = pairs_within(places, _REACH)
     distances = np.linalg.norm(places[pairs[:, 0]] - places[pairs[:, 1]], axis=1)
     gives, takes = _TABLE.gives[bases, slots][pairs], _TABLE.takes[bases, slots][pairs]
     may_bond = (gives & takes[:, ::-1]).any(axis=1)
@@ -139,6 +138,8 @@ def _are_bonded(
     """Whether pairs are within three bonds of each other, or four where one is a hydrogen, given their heavy atoms."""
     if not len(carriers):
         return np.zeros(0, dtype=bool)
+    from scipy.sparse import csr_array  # here, as in neighbours
+
     num = int(max(bonds.max(initial=0), carriers.max())) + 1
     ends = np.concatenate([bonds, bonds[:, ::-1], np.repeat(np.arange(num)[:, None], 2, axis=1)])
     one = csr_array((np.ones(len(ends), dtype=bool), ends.T), shape=(num, num))

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int64
-from scipy.spatial import cKDTree
 
 from monosome.rna.chain import Chain
+from monosome.rna.neighbours import pairs_within
 from monosome.rna.nucleotides import ATOM_INDEX, BASES
 
 CUTOFF = 2.4
@@ -67,7 +67,7 @@ def _unit(vectors: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
 
 def _near(origins: Float[np.ndarray, "n 3"]) -> Int64[np.ndarray, "k 2"]:
     """Ordered pairs of bases that may lie within the cutoff in either frame."""
-    pairs = cKDTree(origins).query_pairs(CUTOFF * SCALE.max(), output_type="ndarray")
+    pairs = pairs_within(origins, float(CUTOFF * SCALE.max()))
     return np.concatenate([pairs, pairs[:, ::-1]])
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int64
-from scipy.spatial import cKDTree
 
 from monosome.rna.base_geometry import EDGES, NO_EDGE, NUM_SITES, RIM, find_rings, nearest_edge, place_sites, unit
 from monosome.rna.chain import Chain
+from monosome.rna.neighbours import pairs_within
 from monosome.rna.nucleotides import ATOM_INDEX, BASES, GLYCOSIDIC, WATSON_CRICK, WOBBLE
 
 HALF_BOND = 1.7
@@ -166,15 +166,10 @@ def _facing(
     """Places in `sites`, run together, of hydrogens and lone pairs of two bases that are within REACH."""
     places, kinds = sites.reshape(-1, 3), is_hydrogen.reshape(-1)
     known = np.flatnonzero(np.isfinite(places).all(axis=1))
-    one, other = known[_near(places[known], REACH)].T
+    one, other = known[pairs_within(places[known], REACH)].T
     facing = (one // NUM_SITES != other // NUM_SITES) & (kinds[one] != kinds[other])
     one, other = one[facing], other[facing]
     return np.where(kinds[one], one, other), np.where(kinds[one], other, one)
-
-
-def _near(points: Float[np.ndarray, "p 3"], distance: float) -> Int64[np.ndarray, "pairs 2"]:
-    """Pairs of points that are no farther apart."""
-    return cKDTree(points).query_pairs(distance, output_type="ndarray").astype(np.int64)
 
 
 def _turn(
@@ -192,7 +187,7 @@ def _stacks(atoms: Float[np.ndarray, "n 27 3"], bases: Int64[np.ndarray, "n"]) -
     """Of bases of which several rings stack, six-membered rings tell the direction."""
     rings = find_rings(atoms, bases)
     known = np.flatnonzero(np.isfinite(rings.normal).all(axis=1))
-    near = known[_near(rings.centre[known], STACK_DISTANCE)]
+    near = known[pairs_within(rings.centre[known], STACK_DISTANCE)]
     first, second = np.take_along_axis(near, rings.residue[near].argsort(axis=1), axis=1).T
     rise = unit(rings.centre[second] - rings.centre[first])
     tilt, over, under = (

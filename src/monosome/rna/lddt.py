@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int64
-from scipy.spatial import cKDTree
 
+from monosome.rna.neighbours import pairs_within
 from monosome.rna.nucleotides import NUM_ATOMS
 
 RADIUS = 15.0
@@ -37,7 +37,7 @@ def find_contacts(native: Float32[np.ndarray, "n 27 3"]) -> Contacts:
     """Pairs of atoms of different residues within the inclusion radius."""
     points = native.reshape(-1, 3)
     resolved = np.flatnonzero(np.isfinite(points).all(axis=-1))
-    pairs = resolved[cKDTree(points[resolved]).query_pairs(RADIUS, output_type="ndarray")].T
+    pairs = resolved[pairs_within(points[resolved], RADIUS)].T
     pairs = np.ascontiguousarray(pairs[:, pairs[0] // NUM_ATOMS != pairs[1] // NUM_ATOMS])
     return Contacts(pairs, _lengths(points, pairs), len(native))
 

@@ -7,14 +7,14 @@ from itertools import combinations, pairwise
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int64
-from scipy.spatial import cKDTree
+from jaxtyping import Int64
 
 from monosome.rna.base_geometry import unit
 from monosome.rna.chain import Chain
 from monosome.rna.dotbracket import nested_pairs, one_per_residue, stems
 from monosome.rna.ermsd import base_frames
 from monosome.rna.interactions import BasePair, Interactions
+from monosome.rna.neighbours import pairs_between
 from monosome.rna.nucleotides import ATOM_INDEX, BASE_INDEX
 
 MIN_HELIX = 2
@@ -277,19 +277,9 @@ def _groove_contacts(
     groove = chain.atoms[pairs][:, :, _GROOVE]
     groove[np.isin(chain.bases[pairs], [BASE_INDEX["C"], BASE_INDEX["U"]]), 0] = np.nan  # N3 is on another edge
     groove = groove.reshape(-1, 3)
-    near = _within(edge, groove, A_MINOR_CONTACT)
+    near = pairs_between(edge, groove, A_MINOR_CONTACT)
     atom, key = near[:, 0], near[:, 0] // len(_ADENINE_EDGE) * len(pairs) + near[:, 1] // (2 * len(_GROOVE))
     found, contact, counts = np.unique(key, return_inverse=True, return_counts=True)
     from_base = np.bincount(contact, atom % len(_ADENINE_EDGE) < 2, minlength=len(found))
     found = found[(counts >= 2) & (from_base >= 1)]
     return adenines[found // max(len(pairs), 1)], found % max(len(pairs), 1)
-
-
-def _within(
-    first: Float[np.ndarray, "k 3"], second: Float[np.ndarray, "m 3"], distance: float
-) -> Int64[np.ndarray, "contacts 2"]:
-    """Which points of `first` are that near to which of `second`."""
-    known = [np.flatnonzero(np.isfinite(points).all(axis=1)) for points in (first, second)]
-    trees = [cKDTree(points[rows]) for points, rows in zip((first, second), known, strict=True)]
-    near = trees[0].sparse_distance_matrix(trees[1], distance, output_type="ndarray")
-    return np.stack([known[0][near["i"]], known[1][near["j"]]], axis=1)

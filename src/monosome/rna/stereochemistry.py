@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int64
-from scipy.spatial import cKDTree
 
 from monosome.rna.chain import Chain
+from monosome.rna.neighbours import pairs_within
 from monosome.rna.nucleotides import ATOM_INDEX, ATOM_NAMES, BACKBONE, BASES, NUM_ATOMS
 from monosome.rna.torsions import along_strand
 
@@ -187,7 +187,7 @@ def bad_atoms(chain: Chain) -> Bool[np.ndarray, "n 27"]:
 def _clashing(chain: Chain) -> Bool[np.ndarray, "n 27"]:
     residues, slots = np.nonzero(chain.resolved)
     points = chain.atoms[residues, slots].astype(np.float64)
-    one, other = cKDTree(points).query_pairs(2 * _RADIUS.max() - _TOLERANCE, output_type="ndarray").T
+    one, other = pairs_within(points, float(2 * _RADIUS.max() - _TOLERANCE)).T
     near = (
         np.linalg.norm(points[one] - points[other], axis=1) < _RADIUS[slots[one]] + _RADIUS[slots[other]] - _TOLERANCE
     )

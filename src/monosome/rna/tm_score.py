@@ -129,8 +129,11 @@ class Search:
 
 def new_rows(near: Bool[np.ndarray, "s n"], seen: set[bytes]) -> Bool[np.ndarray, "_ n"]:
     """The rows that are not in `seen`, each kind once; they are put there."""
+    packed = np.packbits(near, axis=-1)
+    content, width = packed.tobytes(), packed.shape[-1]
     rows = []
-    for row, key in enumerate(map(bytes, np.packbits(near, axis=-1))):
+    for row in range(len(packed)):
+        key = content[row * width : (row + 1) * width]
         if key not in seen:
             seen.add(key)
             rows.append(row)

@@ -160,6 +160,9 @@ def assess(
     reference: Annotated[
         list[Path] | None, typer.Option(help="A further experimental structure; the closest counts. Repeat it.")
     ] = None,
+    ensemble: Annotated[
+        bool, typer.Option("--ensemble", help="Every model of the native's file (NMR) is a reference.")
+    ] = False,
     pairs: Annotated[Path | None, typer.Option(help="CSV with columns model,native: assess all, in parallel.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="CSV file to write the scores of many to.")] = None,
     mode: Annotated[
@@ -188,7 +191,8 @@ def assess(
     elif model and native and model.is_dir():
         command.run_folder(model, native, out=out, request=request, num_workers=jobs, json=json)
     elif model and native:
-        command.run(model, [native, *(reference or [])], request=request, superposed=superposed, json=json)
+        natives = [native, *(reference or [])]
+        command.run(model, natives, request=request, ensemble=ensemble, superposed=superposed, json=json)
     else:
         raise ConfigError("a model and a native are needed", "monosome assess MODEL NATIVE, or --pairs pairs.csv")
 

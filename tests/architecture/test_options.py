@@ -11,7 +11,18 @@ SETTINGS = "settings..."
 OPTIONS = {
     "annotate": ["structure", "--torsions", "--json"],
     "assess": [
-        *("model", "native", "--reference", "--pairs", "--out -o", "--mode", "--atom", "--metrics", "--per-residue"),
+        *(
+            "model",
+            "native",
+            "--reference",
+            "--ensemble",
+            "--pairs",
+            "--out -o",
+            "--mode",
+            "--atom",
+            "--metrics",
+            "--per-residue",
+        ),
         *("--per-motif", "--superposed", "--jobs -j", "--json"),
     ],
     "checkpoint show": ["path", "--json"],

@@ -14,6 +14,7 @@ from monosome.rna.annotation import Annotation, annotate
 from monosome.rna.dotbracket import BRACKETS
 from monosome.rna.interactions import BasePair
 from monosome.rna.motifs import Loop
+from monosome.rna.stereochemistry import OUTLIER
 
 TORSIONS = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "zeta": "ζ", "chi": "χ", "eta": "η",
@@ -50,8 +51,8 @@ def run(structure: Path, *, torsions: bool, json: bool) -> None:
         if rows:
             console.print()
             print_table(columns, rows)
-    if annotation.notes:
-        console.print()
+    console.print()
+    console.print(Text(_geometry(annotation)))
     for note in annotation.notes:
         console.print(Text(f"note: {note}", style="dim"))
 
@@ -67,6 +68,23 @@ def _summary(annotation: Annotation) -> str:
         (len(annotation.interactions.stacks), "stack"),
     ]
     return ", ".join(f"{count} {what}{'s' if count != 1 else ''}" for count, what in counts)
+
+
+def _geometry(annotation: Annotation) -> str:
+    """What is off in bonds, angles, chirality, links and contacts, in one line."""
+    found, clashes = annotation.stereochemistry, annotation.clashes
+    shares = [
+        f"{check.within:.1%} of {what}"
+        for check, what in ((found.bonds, "bonds"), (found.angles, "angles"))
+        if check.num
+    ]
+    counts = [
+        f"{len(check.outliers)} of {check.num} {what}"
+        for check, what in ((found.centres, "chiral centres inverted"), (found.links, "links broken"))
+    ]
+    score = "undefined" if clashes.score is None else f"{clashes.score:.1f}"
+    within = [f"{' and '.join(shares)} within {OUTLIER:g} sd"] if shares else []
+    return ", ".join([*within, *counts, f"clashscore {score} ({clashes.num_clashes} clashes, hydrogens counted)"])
 
 
 def _print_strands(annotation: Annotation, console: Console) -> None:

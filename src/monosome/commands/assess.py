@@ -16,6 +16,7 @@ from monosome.commands.output import print_json, print_measures, print_table
 from monosome.errors import ConfigError, DataError, nearest
 from monosome.evaluate.rows import measures, number
 from monosome.rna.assessments import Outcome, Pair, Request, assess_pairs, models_in
+from monosome.rna.comparison import Reference
 from monosome.rna.files import write_moved
 from monosome.rna.metrics import METRICS, Assessment, Detail, Mode, assess
 from monosome.rna.motif_scores import summarise
@@ -51,15 +52,20 @@ def run(
     natives: Sequence[Path],
     *,
     request: Request,
+    ensemble: bool,
     superposed: Path | None,
     json: bool,
 ) -> None:
-    """Print the scores of one model, against the native that it is closest to, as tables or as one JSON object."""
+    """Print the scores of one model, against the native that it is closest to, as tables or as one JSON object.
+
+    With `ensemble` every model of the natives' files counts.
+    """
     if superposed and superposed.exists():
         raise DataError(f"{superposed} is there already", "give another name, or move it away")
+    read = Reference.read_ensemble if ensemble else lambda path: (Reference.read(path),)
     found = assess(
         model,
-        natives,
+        [reference for native in natives for reference in read(native)],
         request.atom,
         mode=request.mode,
         metrics=request.metrics,

@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from monosome.rna.chain import Chain, join
+from monosome.rna.clashes import Clashscore, clashscore
 from monosome.rna.dotbracket import dot_bracket, with_breaks
 from monosome.rna.files import INSERTION_CODES, read_structure
 from monosome.rna.interactions import Interactions, find_interactions
 from monosome.rna.motifs import Motifs, find_motifs
+from monosome.rna.stereochemistry import Stereochemistry, stereochemistry
 from monosome.rna.torsions import TORSION_NAMES, Torsions, torsions
 
 
@@ -47,12 +50,23 @@ class Annotation:
                 {"residues": self._named((stack.i, stack.j)), "kind": stack.kind} for stack in self.interactions.stacks
             ],
             "motifs": _motifs(self),
+            "geometry": _geometry(self),
             "residues": _residues(self),
             "notes": list(self.notes),
         }
 
     def _named(self, residues: Sequence[int]) -> list[str]:
         return [self.names[residue] for residue in residues]
+
+    @cached_property
+    def stereochemistry(self) -> Stereochemistry:
+        """Bonds, angles, chiral centres and links that are off."""
+        return stereochemistry(self.molecule)
+
+    @cached_property
+    def clashes(self) -> Clashscore:
+        """How many atoms lie inside each other."""
+        return clashscore(self.molecule)
 
 
 def annotate(structure: Sequence[Chain] | Path | str) -> Annotation:
@@ -119,6 +133,32 @@ def _residues(annotation: Annotation) -> list[dict[str, Any]]:
 
 def _degrees(angle: float) -> float | None:
     return None if np.isnan(angle) else round(angle, 2)
+
+
+def _geometry(annotation: Annotation) -> dict[str, Any]:
+    found, clashes = annotation.stereochemistry, annotation.clashes
+    checks = {"bonds": found.bonds, "angles": found.angles, "chiral_centres": found.centres, "links": found.links}
+    return {
+        name: {
+            "num": check.num,
+            "within": check.within,
+            "outliers": [
+                {
+                    "residue": annotation.names[one.residue],
+                    "atoms": one.atoms,
+                    "value": round(one.value, 3),
+                    "deviations": round(one.deviations, 1) if np.isfinite(one.deviations) else None,
+                }
+                for one in check.outliers
+            ],
+        }
+        for name, check in checks.items()
+    } | {
+        "clashscore": clashes.score,
+        "num_clashes": clashes.num_clashes,
+        "num_atoms": clashes.num_atoms,
+        "num_hydrogens": clashes.num_hydrogens,
+    }
 
 
 def _motifs(annotation: Annotation) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from jaxtyping import Float, Float32
 from monosome.rna.chain import Chain, join
 from monosome.rna.clashes import clashscore
 from monosome.rna.ermsd import Ermsd, ermsd
-from monosome.rna.files import read_structure
+from monosome.rna.files import read_models, read_structure
 from monosome.rna.gdt import gdt_ts
 from monosome.rna.inf import Fidelity, inf
 from monosome.rna.interactions import Interactions, find_interactions, renumber
@@ -41,6 +41,11 @@ class Reference:
             return cls((structure,))
         reading = read_structure(structure)
         return cls(reading.chains, reading.notes)
+
+    @classmethod
+    def read_ensemble(cls, path: Path | str) -> "tuple[Reference, ...]":
+        """The molecule of every model of a file, as of an NMR ensemble."""
+        return tuple(cls(reading.chains, reading.notes) for reading in read_models(path))
 
     @cached_property
     def whole(self) -> Chain:

@@ -18,7 +18,7 @@ FRAGMENTS = (32, 16, 8, 5)
 """Residues of the fragments that first superpositions come from."""
 MAX_FIRST = 2000
 """First superpositions of each length."""
-MAX_FIRST_CELLS = 400_000_000
+MAX_FIRST_CELLS = 60_000_000
 """Their cells of alignment tables, where the chains are long."""
 NUM_CLIMBING, MIN_CLIMBING = 100, 10
 """First superpositions that climb, of short chains and of long ones."""

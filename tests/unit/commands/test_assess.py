@@ -3,6 +3,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import gemmi
 import numpy as np
 import pytest
 
@@ -30,7 +31,7 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def run(files: tuple[Path, Path], asked: Request, *, superposed: Path | None = None, json: bool = False) -> None:
-    assess.run(files[0], [files[1]], request=asked, superposed=superposed, json=json)
+    assess.run(files[0], [files[1]], request=asked, ensemble=False, superposed=superposed, json=json)
 
 
 def test_json_is_one_object_with_every_score(files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]):
@@ -80,6 +81,24 @@ def test_the_superposed_model_lies_on_the_native(files: tuple[Path, Path], tmp_p
     assert np.allclose(moved.atoms, NATIVE.atoms, atol=0.01, equal_nan=True)
     with pytest.raises(DataError, match="is there already"):
         run(files, request("tm_score"), superposed=tmp_path / "moved.pdb")
+
+
+def test_every_model_of_an_ensemble_is_a_reference(
+    files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    mirrored = tmp_path / "mirrored.pdb"
+    write_structure(replace(NATIVE, atoms=NATIVE.atoms * np.float32([1, 1, -1])), mirrored, format="pdb")
+    structure = gemmi.read_structure(str(mirrored))
+    structure.add_model(gemmi.read_structure(str(files[1]))[0])
+    structure.renumber_models()
+    (tmp_path / "nmr.pdb").write_text(structure.make_pdb_string())
+    scores = []
+    for ensemble in (False, True):
+        natives = [tmp_path / "nmr.pdb"]
+        assess.run(files[0], natives, request=request("tm_score"), ensemble=ensemble, superposed=None, json=True)
+        scores.append(json.loads(capsys.readouterr().out)["tm_score"])
+    assert scores[0] < 0.7
+    assert scores[1] == pytest.approx(1, abs=1e-3)
 
 
 def test_an_unknown_metric_or_atom_is_refused_with_the_nearest():

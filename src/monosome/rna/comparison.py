@@ -106,8 +106,8 @@ class Comparison:
 
     @cached_property
     def rmsd(self) -> float | None:
-        """Over all heavy atoms in common (Å)."""
-        return rmsd(*_both(self.model.atoms.reshape(-1, 3), self.native.atoms.reshape(-1, 3)))
+        """Over all heavy atoms of the same name (Å)."""
+        return rmsd(*_both(self.matching.by_name.reshape(-1, 3), self.native.atoms.reshape(-1, 3)))
 
     @property
     def rmsd_atom(self) -> float | None:

@@ -11,7 +11,7 @@ from jaxtyping import Float, Float32, Int64
 
 from monosome.errors import DataError
 from monosome.rna.chain import Chain, empty_atoms, join
-from monosome.rna.nucleotides import ATOM_INDEX, BACKBONE
+from monosome.rna.nucleotides import ATOM_INDEX, BACKBONE, NUM_ATOMS
 from monosome.rna.superposition import move, superpose
 from monosome.rna.tm_align import tm_align
 from monosome.rna.tm_score import tm_score
@@ -46,7 +46,8 @@ PairedBy = Literal["number", "sequence", "structure"]
 class Matching:
     """The native as one chain, and the model on its residues: NaN where a residue or an atom is missing.
 
-    Where the bases differ (`num_differing`) the model's base is left out: the names of its atoms mean other places.
+    Where the bases differ (`num_differing`) the model's base is left out, as the names of its atoms mean other places;
+    `by_name` has those atoms too, which published RMSDs count.
     `places` has the place in the native of each residue of the model as it came, all chains joined, or −1.
     `fitted` is the model with copies of a chain in the order that TM-score is highest for, where it is another: Kaggle
     scores TM so, while tables of RMSD and INF keep the order of the files. `paired_by` says what residues were paired
@@ -58,6 +59,7 @@ class Matching:
     native: Chain
     places: Int64[np.ndarray, "m"]
     fitted: Chain
+    by_name: Float32[np.ndarray, "n 27 3"]
     num_common: int
     num_differing: int
     paired_by: PairedBy
@@ -261,22 +263,22 @@ def _matching(models: Sequence[Chain], natives: Sequence[Chain], links: _Links, 
     native = join(natives)
     model_starts, starts = (np.cumsum([0, *map(len, chains)]) for chains in (models, natives))
     atoms, all_places = empty_atoms(len(native)), np.full(model_starts[-1], -1)
-    num_differing = 0
+    differs = np.zeros(len(native), dtype=bool)
     for (row, column), link in links.items():
         places = starts[column] + link.native
-        taken = models[row].atoms[link.model]
-        differs = models[row].bases[link.model] != native.bases[places]
-        taken[differs, len(BACKBONE) :] = np.nan
-        atoms[places] = taken
+        differs[places] = models[row].bases[link.model] != native.bases[places]
+        atoms[places] = models[row].atoms[link.model]
         all_places[model_starts[row] + link.model] = places
-        num_differing += int(differs.sum())
-    num_common = sum(map(len, links.values()))
-    model = replace(native, id=models[0].id, atoms=atoms)
+    num_common, num_differing = sum(map(len, links.values())), int(differs.sum())
+    is_mutated_base = differs[:, None] & (np.arange(NUM_ATOMS) >= len(BACKBONE))
+    alike = np.where(is_mutated_base[..., None], np.float32(np.nan), atoms)
+    model = replace(native, id=models[0].id, atoms=alike)
     return Matching(
         model=model,
         native=native,
         places=all_places,
         fitted=model,
+        by_name=atoms,
         num_common=num_common,
         num_differing=num_differing,
         paired_by=paired_by,

@@ -65,6 +65,7 @@ def test_a_mutated_base_is_left_out():
     found = match([mutant], [NATIVE])
     assert (found.paired_by, found.num_differing) == ("number", 1)
     assert np.flatnonzero(found.model.resolved[7]).tolist() == list(range(len(BACKBONE)))
+    assert np.array_equal(found.by_name, NATIVE.atoms, equal_nan=True)
 
 
 def test_chains_pair_by_what_they_are_not_by_their_place():

@@ -64,12 +64,15 @@ def test_too_few_points_are_undefined_not_zero():
     assert assess(empty, NATIVE).rmsd is None
 
 
-def test_a_mutant_is_compared_without_the_mutated_base():
+def test_a_mutant_is_compared():
     mutant = hairpin("GGCACGUAAGUGCC", 5)
     found = assess(moved(mutant), NATIVE)
     assert found.num_differing == 1
     assert found.tm_score == pytest.approx(1, abs=1e-5)
-    assert found.rmsd == pytest.approx(0, abs=1e-4)
+    assert found.lddt is not None
+    assert 0.9 < found.lddt < 1  # the mutated base is missing
+    assert found.rmsd is not None
+    assert 0 < found.rmsd < 0.5  # its atoms are compared by their names, as published
 
 
 def test_every_metric_of_a_moved_copy():

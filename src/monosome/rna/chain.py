@@ -85,6 +85,8 @@ def _distances(start: Float32[np.ndarray, "n 3"], end: Float32[np.ndarray, "n 3"
 
 def join(chains: Sequence[Chain]) -> Chain:
     """One chain of all residues in order, by the name of the first; strands stay apart in `segments`."""
+    if len(chains) == 1:
+        return chains[0]
     counts = [int(chain.segments[-1]) + 1 if len(chain) else 0 for chain in chains]
     starts = np.cumsum([0, *counts[:-1]])
     return Chain(

@@ -93,10 +93,13 @@ def _parse(path: Path) -> Any:
 def _flatten(path: Path, structure: Any) -> tuple[Residues, list[str]]:
     """The residues of the first model, and the names of its chains."""
     names = [chain.name for chain in structure[0]]
-    for index, chain in enumerate(structure[0]):
-        chain.name = str(index)  # gemmi's arrays hold names of seven letters
-        for residue in chain:
-            residue.subchain = ""
+    try:
+        return read_residues(structure), names
+    except RuntimeError:  # gemmi's arrays hold names of seven letters
+        for index, chain in enumerate(structure[0]):
+            chain.name = str(index)
+            for residue in chain:
+                residue.subchain = ""
     try:
         return read_residues(structure), names
     except RuntimeError as error:

@@ -149,6 +149,8 @@ def _link(model: Chain, native: Chain, by_number_only: bool) -> _Link | None:
 
 
 def _by_number(model: Chain, native: Chain) -> _Link:
+    if np.array_equal(model.residue_numbers, native.residue_numbers):
+        return _Link(np.arange(len(model)), np.arange(len(model)), by_number=True)
     places = {label: index for index, label in enumerate(model.labels)}
     pairs = [(places[label], index) for index, label in enumerate(native.labels) if label in places]
     both = np.array(pairs, dtype=np.int64).reshape(-1, 2)

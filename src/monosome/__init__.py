@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "fold": "monosome.rna.predict",
+    "annotate": "monosome.rna.annotation",
     "assess": "monosome.rna.metrics",
     "generate": "monosome.protein.generate",
     "distill": "monosome.commands.distill",
@@ -17,7 +18,7 @@ _HOMES = {
     "Task": "monosome.task",
 }
 
-__all__ = ["Task", "Trainer", "__version__", "assess", "distill", "fold", "generate"]
+__all__ = ["Task", "Trainer", "__version__", "annotate", "assess", "distill", "fold", "generate"]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,6 @@ written as in its paper, one fragment after the other with numpy's SVD, and is n
 """
 
 import csv
-import json
 import os
 import resource
 import statistics
@@ -17,12 +16,11 @@ import sys
 import tempfile
 import time
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 
 import numpy as np
+from report import write_report
 
-from monosome.hardware.detect import detect
 from monosome.rna.comparison import Reference
 from monosome.rna.files import read_structure, write_structure
 from monosome.rna.geometry import hairpin
@@ -155,12 +153,7 @@ def main() -> None:
             "parsed_all_metrics_pairs_per_second_one_core": parsed_rate(some[:NUM_PARSED], METRICS),
             "tm_search_against_plain": against_plain(some[:NUM_PLAIN]),
         }
-    device = detect("cpu")
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    machine = {"processor": device.name, "cores": device.cores, "memory_bytes": device.memory_bytes}
-    report = {"date": str(date.today()), "commit": commit.stdout.strip(), "machine": machine, **figures}
-    Path(__file__).with_name("assess.json").write_text(json.dumps(report, indent=1) + "\n")
-    print(json.dumps(report, indent=1))
+    write_report(__file__, figures)
 
 
 if __name__ == "__main__":

@@ -3,17 +3,15 @@
 python benchmarks/bench_verbs.py
 """
 
-import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import date
 from pathlib import Path
 
-from monosome.hardware.detect import detect
+from report import write_report
 
 TRNA = "GCGGAUUUAGCUCAGUUGGGAGAGCGCCAGACUGAAGAUCUGGAGGUCCUGUGUUCGAUCCACAGAAUUCGCACCA"
 NUM_RUNS = 5
@@ -46,12 +44,7 @@ def main() -> None:
                 [seconds(["fold", TRNA, "-o", f"out{k}", "--checkpoint", "run"], folder) for k in range(NUM_RUNS)]
             ),
         }
-    device = detect("cpu")
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    machine = {"processor": device.name, "cores": device.cores, "memory_bytes": device.memory_bytes}
-    report = {"date": str(date.today()), "commit": commit.stdout.strip(), "machine": machine, **figures}
-    Path(__file__).with_name("verbs.json").write_text(json.dumps(report, indent=1) + "\n")
-    print(json.dumps(report, indent=1))
+    write_report(__file__, figures)
 
 
 if __name__ == "__main__":

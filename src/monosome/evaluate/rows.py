@@ -67,7 +67,7 @@ def interval_text(found: Interval) -> str:
 
 
 def measure_cells(found: Sequence[Measure]) -> tuple[list[str], list[list[str]]]:
-    """Columns and rows of the table that every report shows: the figure, its interval, its floor, n."""
+    """Columns and rows of the table that every report shows: the figure, its interval, n, and its floor if any has."""
     floors = {measure.metric.floor for measure in found}
     columns = ["metric", "value [95 % interval]", "floor", "unit", "n", "clusters"]
     rows = [
@@ -82,4 +82,7 @@ def measure_cells(found: Sequence[Measure]) -> tuple[list[str], list[list[str]]]
         for m in found
         if m.metric.name not in floors
     ]
-    return columns, rows
+    if any(measure.floor for measure in found):
+        return columns, rows
+    place = columns.index("floor")
+    return [name for name in columns if name != "floor"], [row[:place] + row[place + 1 :] for row in rows]

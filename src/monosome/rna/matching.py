@@ -119,7 +119,8 @@ def match_structures(models: Sequence[Chain], natives: Sequence[Chain], atom: st
         raise DataError(f"fewer than {MIN_POINTS} residues have {atom}", "choose another --atom")
     found = tm_align(model.atom(atom)[places[0]], native.atom(atom)[places[1]], len(places[1]))
     link = _Link(places[0][found.pairs[:, 0]], places[1][found.pairs[:, 1]], by_number=False)
-    return replace(_matching([model], [native], {(0, 0): link}, "structure"), chain_ids=_chain_ids(natives))
+    matching = _matching([model], [native], {(0, 0): link}, "structure")
+    return replace(matching, chain_ids=_chain_ids(natives), by_name=matching.model.atoms)  # other bases are no mutants
 
 
 def _find_links(models: Sequence[Chain], natives: Sequence[Chain], by_number_only: bool) -> _Links:

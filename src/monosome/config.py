@@ -57,8 +57,10 @@ class LossConfig(Section, ABC):
 class OptimConfig(Section):
     """The optimiser and its learning-rate schedule."""
 
-    name: Literal["adamw", "lion"] = "adamw"
-    """adamw (Loshchilov & Hutter, arXiv 1711.05101) or lion (Chen et al., arXiv 2302.06675)."""
+    name: Literal["adamw", "adam", "lion", "muon"] = "adamw"
+    """adamw (Loshchilov & Hutter, arXiv 1711.05101), adam (Kingma & Ba, arXiv 1412.6980: weight decay within the
+    gradient), lion (Chen et al., arXiv 2302.06675), or muon for matrices inside the network with adamw for embeddings
+    and vectors (Jordan et al. 2024; scaled as in Liu et al., arXiv 2502.16982, so that adamw's rate serves both)."""
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     """Peak learning rate. Lion wants about a tenth of AdamW's."""
     betas: tuple[float, float] = (0.9, 0.99)
@@ -77,6 +79,10 @@ class OptimConfig(Section):
     """Last share of the steps in which wsd decays, linearly."""
     final_ratio: Annotated[float, Field(ge=0, le=1)] = 0.05
     """Learning rate at the end, as a share of the peak."""
+    rates: Mapping[str, Annotated[float, Field(gt=0)]] = {}
+    """Learning rate of parts of the network as a share of the others', by the part's name: rates.structure=0.3."""
+    frozen_until: Mapping[str, Annotated[int, Field(ge=0)]] = {}
+    """Steps for which a part of the network stays as it is, by the part's name: frozen_until.structure=500."""
 
 
 class TrainConfig(Section):
@@ -198,7 +204,7 @@ def read_recipe(name: str) -> Values:
 
 def override(values: Values, assignments: Sequence[str]) -> Values:
     """A copy of `values` with each "section.key=value" applied; values are TOML, bare words are strings."""
-    result: Values = json.loads(json.dumps(values))
+    result: Values = json.loads(json.dumps(values, default=str))  # TOML has dates, JSON has not
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals or not key:

@@ -101,7 +101,7 @@ def gradient_of(learner: Learner, step: Callable[[], object]) -> dict[str, Tenso
         named = learner.model.named_parameters()
         gradient.update({name: weight.grad.clone() for name, weight in named if weight.grad is not None})
 
-    handle = learner.optimizer.register_step_pre_hook(note)
+    handle = learner.optimizers[0].register_step_pre_hook(note)
     step()
     handle.remove()
     return gradient

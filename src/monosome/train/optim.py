@@ -9,8 +9,13 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from monosome.config import OptimConfig
+from monosome.errors import ConfigError, nearest
 
 State = dict[str, Tensor]
+Group = dict[str, Any]
+"""Weights that are learned alike, as PyTorch's optimisers take them."""
+MUON_MOMENTUM = 0.95
+"""Jordan et al. 2024."""
 
 
 class Lion(torch.optim.Optimizer):
@@ -60,28 +65,87 @@ def _lion_update(weights: list[Tensor], momenta: list[Tensor], group: dict[str, 
     torch._foreach_lerp_(momenta, gradients, 1 - second)
 
 
-def optimizer_for(model: nn.Module, config: OptimConfig, *, fused: bool) -> torch.optim.Optimizer:
-    """The optimiser of a model's trainable weights; weight decay is for matrices only."""
-    groups = parameter_groups(model, config.weight_decay)
-    if config.name == "lion":
-        return Lion(groups, lr=config.learning_rate, betas=config.betas)
+Optimizers = tuple[torch.optim.Optimizer, ...]
+
+
+def optimizers_for(model: nn.Module, config: OptimConfig, *, fused: bool) -> Optimizers:
+    """The optimiser of a model's trainable weights, or several that each have their share of them.
+
+    Weight decay is for matrices only. Raises ConfigError for a part of the network that it does not have.
+    """
+    groups = parameter_groups(model, config)
     # fused=None lets PyTorch choose; False would also switch off the batched (foreach) kernels on a card.
-    return torch.optim.AdamW(groups, config.learning_rate, config.betas, config.eps, fused=fused or None)
+    adam: dict[str, Any] = {
+        "lr": config.learning_rate,
+        "betas": config.betas,
+        "eps": config.eps,
+        "fused": fused or None,
+    }
+    match config.name:
+        case "lion":
+            return (Lion(groups, lr=config.learning_rate, betas=config.betas),)
+        case "adam":
+            return (torch.optim.Adam(groups, **adam),)
+        case "adamw":
+            return (torch.optim.AdamW(groups, **adam),)
+        case "muon":
+            embeddings = {part.weight for part in model.modules() if isinstance(part, nn.Embedding)}
+            matrices, others = _parted(groups, lambda weight: weight.ndim == 2 and weight not in embeddings)
+            muon = _muon(matrices, config) if matrices else ()
+            return (*muon, torch.optim.AdamW(others, **adam)) if others else muon
 
 
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """The trainable weights in two groups: those of two dimensions or more decay, vectors and scalars do not."""
-    weights = [weight for weight in model.parameters() if weight.requires_grad]
+def _muon(groups: list[Group], config: OptimConfig) -> Optimizers:
+    if not hasattr(torch.optim, "Muon"):
+        raise ConfigError(f"PyTorch {torch.__version__} has no Muon", "use PyTorch 2.9 or newer, or optim.name=adamw")
+    return (torch.optim.Muon(groups, config.learning_rate, momentum=MUON_MOMENTUM, adjust_lr_fn="match_rms_adamw"),)
+
+
+def parameter_groups(model: nn.Module, config: OptimConfig) -> list[Group]:
+    """The trainable weights by what they have in common: matrices decay, vectors and scalars do not; `share` is rate.
+
+    Raises ConfigError for a part of the network that it does not have.
+    """
+    for part in (*config.rates, *config.frozen_until):
+        _check_part(model, part)
+    members: dict[tuple[bool, float], list[nn.Parameter]] = {(True, 1.0): [], (False, 1.0): []}
+    for name, weight in model.named_parameters():
+        if weight.requires_grad:
+            share = next((rate for part, rate in config.rates.items() if _is_in(name, part)), 1.0)
+            members.setdefault((weight.ndim >= 2, share), []).append(weight)
     return [
-        {"params": [weight for weight in weights if weight.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [weight for weight in weights if weight.ndim < 2], "weight_decay": 0.0},
+        {"params": weights, "weight_decay": config.weight_decay if decays else 0.0, "share": share}
+        for (decays, share), weights in members.items()
     ]
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Give every group this learning rate."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate
+def frozen_weights(model: nn.Module, config: OptimConfig, step: int) -> list[nn.Parameter]:
+    """The weights of parts that are not learned yet at a step, counted from 0."""
+    parts = [part for part, until in config.frozen_until.items() if step < until]
+    return [weight for name, weight in model.named_parameters() if any(_is_in(name, part) for part in parts)]
+
+
+def _parted(groups: list[Group], choose: Callable[[nn.Parameter], bool]) -> tuple[list[Group], list[Group]]:
+    """The groups of the chosen weights, and those of the others; empty groups are left out."""
+    chosen = [group | {"params": [weight for weight in group["params"] if choose(weight)]} for group in groups]
+    others = [group | {"params": [weight for weight in group["params"] if not choose(weight)]} for group in groups]
+    return [group for group in chosen if group["params"]], [group for group in others if group["params"]]
+
+
+def _is_in(name: str, part: str) -> bool:
+    return name == part or name.startswith(f"{part}.")
+
+
+def _check_part(model: nn.Module, part: str) -> None:
+    if not any(_is_in(name, part) for name, _ in model.named_parameters()):
+        parts = list(dict.fromkeys(name.partition(".")[0] for name, _ in model.named_parameters()))
+        raise ConfigError(f"the network has no part {part!r}", nearest(part, parts))
+
+
+def set_learning_rate(optimizers: Optimizers, rate: float) -> None:
+    """Give every group its share of this learning rate."""
+    for group in (group for optimizer in optimizers for group in optimizer.param_groups):
+        group["lr"] = rate * group["share"]
 
 
 @torch.no_grad()
@@ -120,23 +184,28 @@ class Average:
             mine.copy_(latest)
 
 
-def optimizer_state(optimizer: torch.optim.Optimizer, model: nn.Module) -> State:
-    """The optimiser's tensors under "weight's name/state's name", ready for safetensors."""
+def optimizer_state(optimizers: Optimizers, model: nn.Module) -> State:
+    """The optimisers' tensors under "weight's name/state's name", ready for safetensors."""
     names: dict[Tensor, str] = {weight: name for name, weight in model.named_parameters()}
     return {
-        f"{names[weight]}/{key}": tensor for weight, state in optimizer.state.items() for key, tensor in state.items()
+        f"{names[weight]}/{key}": tensor
+        for optimizer in optimizers
+        for weight, state in optimizer.state.items()
+        for key, tensor in state.items()
     }
 
 
-def load_optimizer_state(optimizer: torch.optim.Optimizer, model: nn.Module, saved: State) -> None:
+def load_optimizer_state(optimizers: Optimizers, model: nn.Module, saved: State) -> None:
     """Put tensors named by `optimizer_state` back; a weight that had no state yet keeps none.
 
     AdamW's step counter stays where PyTorch made it: on the card for its fused kernel, else on the CPU.
     """
     weights = dict(model.named_parameters())
-    states: dict[int, dict[str, Tensor]] = {}
-    numbers = {weight: i for i, weight in enumerate(w for group in optimizer.param_groups for w in group["params"])}
-    for key, tensor in saved.items():
-        name, _, part = key.rpartition("/")
-        states.setdefault(numbers[weights[name]], {})[part] = tensor
-    optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
+    for optimizer in optimizers:
+        numbers = {weight: i for i, weight in enumerate(w for group in optimizer.param_groups for w in group["params"])}
+        states: dict[int, dict[str, Tensor]] = {}
+        for key, tensor in saved.items():
+            name, _, part = key.rpartition("/")
+            if weights[name] in numbers:
+                states.setdefault(numbers[weights[name]], {})[part] = tensor
+        optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})

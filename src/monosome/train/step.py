@@ -16,10 +16,11 @@ from monosome.train.checkpoint import load_state, load_tensors
 from monosome.train.optim import (
     Average,
     State,
+    frozen_weights,
     load_optimizer_state,
     normalise_and_clip,
-    optimizer_for,
     optimizer_state,
+    optimizers_for,
     set_learning_rate,
 )
 from monosome.train.precision import autocast
@@ -94,7 +95,7 @@ class Learner:
         self.task, self.model, self.config, self.device = task, model, config, device
         self.weights = config.loss.weights()
         self.trainable = [weight for weight in model.parameters() if weight.requires_grad]
-        self.optimizer = optimizer_for(model, config.optim, fused=bool(config.numerics.fused_optimizer))
+        self.optimizers = optimizers_for(model, config.optim, fused=bool(config.numerics.fused_optimizer))
         self.average = Average(model) if config.train.ema_decay else None
 
     def step(self, step: int, micro_batches: Iterable[MicroBatch]) -> Sums:
@@ -107,10 +108,13 @@ class Learner:
                 weighted = loss.weighted(self.weights)
             weighted.backward()
             sums.add(loss, weighted)
+        for weight in frozen_weights(self.model, optim, step):
+            weight.grad = None
         sums.grad_norm = normalise_and_clip(self.trainable, sums.count, optim.clip_norm)
-        set_learning_rate(self.optimizer, learning_rate(optim, train.steps, step))
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+        set_learning_rate(self.optimizers, learning_rate(optim, train.steps, step))
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
         if self.average:
             self.average.update(self.model, average_decay(train.ema_decay, step))
         return sums
@@ -126,7 +130,7 @@ class Learner:
         if self.average:
             states["ema"] = self.average.model.state_dict()
         if with_optimizer:
-            states["optimizer"] = optimizer_state(self.optimizer, self.model)
+            states["optimizer"] = optimizer_state(self.optimizers, self.model)
         return states
 
     def restore(self, checkpoint: Path) -> None:
@@ -134,4 +138,4 @@ class Learner:
         load_state(self.model, load_tensors(checkpoint, "model"), checkpoint)
         if self.average:
             load_state(self.average.model, load_tensors(checkpoint, "ema"), checkpoint)
-        load_optimizer_state(self.optimizer, self.model, load_tensors(checkpoint, "optimizer"))
+        load_optimizer_state(self.optimizers, self.model, load_tensors(checkpoint, "optimizer"))

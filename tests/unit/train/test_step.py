@@ -34,7 +34,7 @@ def test_a_step_sets_its_learning_rate_and_leaves_no_gradient() -> None:
     learner = learner_for(task)
     learner.step(7, [micro_batch(task, [0])])
     expected = learning_rate(task.config.optim, task.config.train.steps, 7)
-    assert [group["lr"] for group in learner.optimizer.param_groups] == [expected, expected]
+    assert [group["lr"] for group in learner.optimizers[0].param_groups] == [expected, expected]
     assert all(weight.grad is None for weight in learner.trainable)
 
 

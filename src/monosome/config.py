@@ -49,6 +49,14 @@ class DataConfig(Section):
 class LossConfig(Section, ABC):
     """The loss: which named terms, with what weights."""
 
+    balance: Literal["fixed", "uncertainty", "gradient_norm"] = "fixed"
+    """The weights as they are; or over each term's running mean, which is where learned noise ends (Kendall et al.,
+    arXiv 1705.07115); or over the running norm of each term's gradient (after Chen et al., arXiv 1711.02257)."""
+    balance_every: Annotated[int, Field(gt=0)] = 20
+    """Steps between measurements of the gradients' norms, each of which takes a backward pass for every term."""
+    ramps: Mapping[str, tuple[int, int]] = {}
+    """Steps between which a term's weight rises from 0, by the term's name: ramps.fape=[0,500]."""
+
     @abstractmethod
     def weights(self) -> Mapping[str, float]:
         """Weight of each named term of the task's Loss."""

@@ -86,6 +86,21 @@ def test_another_micro_batch_is_the_same_run(task_factory: TaskFactory, whole: P
     assert journal(resumed.folder)[-2]["loss"] == pytest.approx(journal(whole)[-2]["loss"], rel=1e-3)
 
 
+@pytest.mark.parametrize("balance", ["uncertainty", "gradient_norm"])
+def test_balanced_terms_go_on_and_split_the_same(task_factory: TaskFactory, balance: str, tmp_path: Path) -> None:
+    settings = (*SHORT, f"loss.balance={balance}", "loss.balance_every=2")
+    whole = train(task_factory(*settings), tmp_path / "whole")
+    stopped = train(stop_at(task_factory(*settings), 9, signal.SIGTERM), tmp_path / "stopped")
+    resumed = train(task_factory(*settings), stopped.folder)
+    assert resumed.resumed_from == 5
+    assert_same_run(whole.folder, resumed.folder)
+    weights = [line["weights"] for line in journal(whole.folder) if "weights" in line]
+    assert weights[-1] != weights[0]
+    split = train(task_factory(*settings, "execution.micro_batch=1"), tmp_path / "split")
+    last = [line for line in journal(split.folder) if "weights" in line][-1]
+    assert last["weights"] == pytest.approx(weights[-1], rel=1e-3)
+
+
 @pytest.mark.parametrize("split", ["train", "valid"])
 def test_the_untrained_model_has_a_finite_loss(task_factory: TaskFactory, split: str, tmp_path: Path) -> None:
     task = task_factory(*SHORT)

@@ -25,6 +25,8 @@ Line = dict[str, Any]
 class StepLine:
     """One step in numbers: `loss` and `terms` are means per unit of the task over that step's examples alone.
 
+    `weights` are what the terms count in this step.
+
     `units_per_second` is the rate since the line before, evaluations and checkpoints left out; `seconds` counts from
     the start of the run over all its stretches; `memory_bytes` is the most that this process has held at once.
     """
@@ -32,6 +34,7 @@ class StepLine:
     step: int
     loss: float
     terms: Mapping[str, float]
+    weights: Mapping[str, float]
     learning_rate: float
     grad_norm: float
     units_per_second: float
@@ -87,8 +90,9 @@ class Journal:
     def step(self, line: StepLine) -> None:
         """Write a step's line."""
         values = asdict(line)
-        numbers = {name: value for name, value in values.items() if name not in ("step", "terms")}
+        numbers = {name: value for name, value in values.items() if name not in ("step", "terms", "weights")}
         terms = {f"terms/{name}": value for name, value in line.terms.items()}
+        terms |= {f"weights/{name}": value for name, value in line.weights.items()}
         self._write(values, {f"train/{name}": value for name, value in {**numbers, **terms}.items()})
         if self._bar:
             self._bar.report(f"step {line.step}: loss {line.loss:.4g}, {line.units_per_second:,.0f} units/s")

@@ -220,6 +220,7 @@ class _Run:
             step=step + 1,
             loss=figures.loss,
             terms=figures.means,
+            weights=figures.weights,
             learning_rate=learning_rate(self.config.optim, self.config.train.steps, step),
             grad_norm=figures.grad_norm,
             units_per_second=self._units / self._unit_seconds,

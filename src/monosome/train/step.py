@@ -1,6 +1,6 @@
 """One training step of any task, on whatever tensors it is given: no folder, no clock, no journal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from monosome.config import Config
 from monosome.hardware.detect import Device
 from monosome.task import Batch, Loss, Task
+from monosome.train.balance import Balance, add_gradients, gradient_norms
 from monosome.train.checkpoint import load_state, load_tensors
 from monosome.train.optim import (
     Average,
@@ -47,6 +48,8 @@ class Sums:
     """Units of the task."""
     grad_norm: Float[Tensor, ""] | float = 0.0
     """Global norm of the gradient of the mean loss, before clipping."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """What each term counts."""
 
     def add(self, loss: Loss, weighted: Float[Tensor, ""]) -> None:
         """Add a micro-batch."""
@@ -62,7 +65,7 @@ class Sums:
         values = torch.stack([torch.as_tensor(x, dtype=torch.float32, device=device) for x in numbers]).tolist()
         *sums, count, grad_norm = values
         losses, terms = sums[: len(self.losses)], dict(zip(self.terms, sums[len(self.losses) :], strict=True))
-        return Figures(losses, terms, count, grad_norm)
+        return Figures(losses, terms, count, grad_norm, self.weights)
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class Figures:
     terms: dict[str, float]
     count: float
     grad_norm: float
+    weights: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def loss(self) -> float:
@@ -93,21 +97,25 @@ class Learner:
 
     def __init__(self, task: Task[Any, Any, Any], model: nn.Module, config: Config, device: Device) -> None:
         self.task, self.model, self.config, self.device = task, model, config, device
-        self.weights = config.loss.weights()
+        self.balance = Balance(config.loss)
         self.trainable = [weight for weight in model.parameters() if weight.requires_grad]
         self.optimizers = optimizers_for(model, config.optim, fused=bool(config.numerics.fused_optimizer))
         self.average = Average(model) if config.train.ema_decay else None
 
     def step(self, step: int, micro_batches: Iterable[MicroBatch]) -> Sums:
         """One optimiser step, counted from 0: sums go backward, and their gradient is divided once, by the count."""
-        sums, optim, train = Sums(), self.config.optim, self.config.train
+        weights, gradients = self.balance.weights(step), dict[str, list[Tensor]]()
+        sums, optim, train = Sums(weights=weights), self.config.optim, self.config.train
         for micro in micro_batches:
             torch.manual_seed(micro.seed)
             with autocast(self.device, self.config.numerics):
                 loss = self.task.loss(self.task.forward(self.model, micro.batch), micro.batch)
-                weighted = loss.weighted(self.weights)
+                weighted = loss.weighted(weights)
+            if self.balance.measures_gradients(step):
+                add_gradients(gradients, loss, self.trainable, (name for name, weight in weights.items() if weight))
             weighted.backward()
             sums.add(loss, weighted)
+        self._observe(sums, gradients)
         for weight in frozen_weights(self.model, optim, step):
             weight.grad = None
         sums.grad_norm = normalise_and_clip(self.trainable, sums.count, optim.clip_norm)
@@ -118,6 +126,13 @@ class Learner:
         if self.average:
             self.average.update(self.model, average_decay(train.ema_decay, step))
         return sums
+
+    def _observe(self, sums: Sums, gradients: dict[str, list[Tensor]]) -> None:
+        """Tell the balance what the terms did in this step, where it wants to know."""
+        if self.config.loss.balance == "uncertainty":
+            self.balance.observe({name: float(value / sums.count) for name, value in sums.terms.items()})
+        elif gradients:
+            self.balance.observe(gradient_norms(gradients, float(sums.count)))
 
     @property
     def evaluated(self) -> nn.Module:
@@ -131,6 +146,8 @@ class Learner:
             states["ema"] = self.average.model.state_dict()
         if with_optimizer:
             states["optimizer"] = optimizer_state(self.optimizers, self.model)
+            if self.balance.running:
+                states["balance"] = self.balance.state()
         return states
 
     def restore(self, checkpoint: Path) -> None:
@@ -139,3 +156,5 @@ class Learner:
         if self.average:
             load_state(self.average.model, load_tensors(checkpoint, "ema"), checkpoint)
         load_optimizer_state(self.optimizers, self.model, load_tensors(checkpoint, "optimizer"))
+        if self.config.loss.balance != "fixed":
+            self.balance.restore(load_tensors(checkpoint, "balance"))

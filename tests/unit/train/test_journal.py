@@ -13,7 +13,7 @@ from monosome.train.journal import Journal, StepLine, read_journal
 
 
 def line(step: int, loss: float = 0.5) -> StepLine:
-    return StepLine(step, loss, {"calm": 2.0}, 1e-3, 0.1, 100.0, 1.0, 2**20)
+    return StepLine(step, loss, {"calm": 2.0}, {"calm": 1.0}, 1e-3, 0.1, 100.0, 1.0, 2**20)
 
 
 def config(**execution: object) -> ToyConfig:
@@ -58,7 +58,7 @@ def test_going_on_drops_later_lines_and_a_torn_one(tmp_path: Path) -> None:
 
 def test_numbers_without_a_word_in_json_become_null(tmp_path: Path) -> None:
     with journal(tmp_path) as writing:
-        writing.step(StepLine(1, 1.0, {"calm": math.nan}, 1e-3, math.inf, 1.0, 1.0, 1))
+        writing.step(StepLine(1, 1.0, {"calm": math.nan}, {}, 1e-3, math.inf, 1.0, 1.0, 1))
     written = json.loads((tmp_path / "metrics.jsonl").read_text(), parse_constant=pytest.fail)
     assert written["terms"]["calm"] is None
     assert written["grad_norm"] is None

@@ -33,6 +33,7 @@ def test_each_line_is_on_disk_at_once(tmp_path: Path) -> None:
         "step": 10,
         "loss": 0.5,
         "terms": {"calm": 2.0},
+        "weights": {"calm": 1.0},
         "learning_rate": 1e-3,
         "grad_norm": 0.1,
         "units_per_second": 100.0,

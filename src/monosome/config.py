@@ -79,14 +79,18 @@ class OptimConfig(Section):
     """Decoupled weight decay; matrices only, never biases, norms or embeddings of one dimension."""
     clip_norm: Annotated[float, Field(gt=0)] = 1.0
     """Gradients are scaled down to this global norm."""
-    schedule: Literal["cosine", "wsd", "constant"] = "cosine"
-    """After the warm-up: cosine decay, warm-up-stable-decay (arXiv 2405.18392), or constant."""
+    schedule: Literal["cosine", "wsd", "constant", "plateau"] = "cosine"
+    """After the warm-up: cosine decay, warm-up-stable-decay (arXiv 2405.18392), constant, or halved whenever the
+    training loss has stopped falling."""
     warmup_steps: Annotated[int, Field(ge=0)] = 20
     """Steps of linear warm-up from 0."""
     decay_share: Annotated[float, Field(gt=0, le=1)] = 0.2
     """Last share of the steps in which wsd decays, linearly."""
     final_ratio: Annotated[float, Field(ge=0, le=1)] = 0.05
-    """Learning rate at the end, as a share of the peak."""
+    """Learning rate at the end, as a share of the peak; a plateau never goes below it."""
+    plateau_steps: Annotated[int, Field(gt=0)] = 200
+    """Steps whose mean training loss is compared with the best mean before; three in a row without a gain halve the
+    rate. Held-out losses do not count: when they are measured is a matter of execution."""
     rates: Mapping[str, Annotated[float, Field(gt=0)]] = {}
     """Learning rate of parts of the network as a share of the others', by the part's name: rates.structure=0.3."""
     frozen_until: Mapping[str, Annotated[int, Field(ge=0)]] = {}

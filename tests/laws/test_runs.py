@@ -89,6 +89,7 @@ def test_another_micro_batch_is_the_same_run(task_factory: TaskFactory, whole: P
 @pytest.mark.parametrize("balance", ["uncertainty", "gradient_norm"])
 def test_balanced_terms_go_on_and_split_the_same(task_factory: TaskFactory, balance: str, tmp_path: Path) -> None:
     settings = (*SHORT, f"loss.balance={balance}", "loss.balance_every=2")
+    settings = (*settings, "optim.schedule=plateau", "optim.plateau_steps=1")
     whole = train(task_factory(*settings), tmp_path / "whole")
     stopped = train(stop_at(task_factory(*settings), 9, signal.SIGTERM), tmp_path / "stopped")
     resumed = train(task_factory(*settings), stopped.folder)

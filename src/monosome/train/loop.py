@@ -35,7 +35,6 @@ from monosome.train.journal import Journal, StepLine
 from monosome.train.memory import Fitting
 from monosome.train.precision import autocast, check, process_settings
 from monosome.train.savers import recomputed
-from monosome.train.schedules import learning_rate
 from monosome.train.step import Figures, Learner, MicroBatch
 
 
@@ -221,7 +220,7 @@ class _Run:
             loss=figures.loss,
             terms=figures.means,
             weights=figures.weights,
-            learning_rate=learning_rate(self.config.optim, self.config.train.steps, step),
+            learning_rate=figures.learning_rate,
             grad_norm=figures.grad_norm,
             units_per_second=self._units / self._unit_seconds,
             seconds=self.seconds,

@@ -25,7 +25,7 @@ from monosome.train.optim import (
     set_learning_rate,
 )
 from monosome.train.precision import autocast
-from monosome.train.schedules import average_decay, learning_rate
+from monosome.train.schedules import Plateau, average_decay, learning_rate
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class Sums:
     """Global norm of the gradient of the mean loss, before clipping."""
     weights: Mapping[str, float] = field(default_factory=dict)
     """What each term counts."""
+    learning_rate: float = 0.0
 
     def add(self, loss: Loss, weighted: Float[Tensor, ""]) -> None:
         """Add a micro-batch."""
@@ -65,7 +66,7 @@ class Sums:
         values = torch.stack([torch.as_tensor(x, dtype=torch.float32, device=device) for x in numbers]).tolist()
         *sums, count, grad_norm = values
         losses, terms = sums[: len(self.losses)], dict(zip(self.terms, sums[len(self.losses) :], strict=True))
-        return Figures(losses, terms, count, grad_norm, self.weights)
+        return Figures(losses, terms, count, grad_norm, self.weights, self.learning_rate)
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class Figures:
     count: float
     grad_norm: float
     weights: Mapping[str, float] = field(default_factory=dict)
+    learning_rate: float = 0.0
 
     @property
     def loss(self) -> float:
@@ -97,7 +99,7 @@ class Learner:
 
     def __init__(self, task: Task[Any, Any, Any], model: nn.Module, config: Config, device: Device) -> None:
         self.task, self.model, self.config, self.device = task, model, config, device
-        self.balance = Balance(config.loss)
+        self.balance, self.plateau = Balance(config.loss), Plateau(config.optim.plateau_steps)
         self.trainable = [weight for weight in model.parameters() if weight.requires_grad]
         self.optimizers = optimizers_for(model, config.optim, fused=bool(config.numerics.fused_optimizer))
         self.average = Average(model) if config.train.ema_decay else None
@@ -119,7 +121,8 @@ class Learner:
         for weight in frozen_weights(self.model, optim, step):
             weight.grad = None
         sums.grad_norm = normalise_and_clip(self.trainable, sums.count, optim.clip_norm)
-        set_learning_rate(self.optimizers, learning_rate(optim, train.steps, step))
+        sums.learning_rate = learning_rate(optim, train.steps, step, self.plateau.factor)
+        set_learning_rate(self.optimizers, sums.learning_rate)
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad()
@@ -128,11 +131,13 @@ class Learner:
         return sums
 
     def _observe(self, sums: Sums, gradients: dict[str, list[Tensor]]) -> None:
-        """Tell the balance what the terms did in this step, where it wants to know."""
+        """Tell the balance and the plateau what the terms did in this step, where they want to know."""
         if self.config.loss.balance == "uncertainty":
             self.balance.observe({name: float(value / sums.count) for name, value in sums.terms.items()})
         elif gradients:
             self.balance.observe(gradient_norms(gradients, float(sums.count)))
+        if self.config.optim.schedule == "plateau":
+            self.plateau.observe(float(sum(sums.losses) / sums.count))
 
     @property
     def evaluated(self) -> nn.Module:
@@ -148,6 +153,8 @@ class Learner:
             states["optimizer"] = optimizer_state(self.optimizers, self.model)
             if self.balance.running:
                 states["balance"] = self.balance.state()
+            if self.config.optim.schedule == "plateau":
+                states["plateau"] = self.plateau.state()
         return states
 
     def restore(self, checkpoint: Path) -> None:
@@ -158,3 +165,5 @@ class Learner:
         load_optimizer_state(self.optimizers, self.model, load_tensors(checkpoint, "optimizer"))
         if self.config.loss.balance != "fixed":
             self.balance.restore(load_tensors(checkpoint, "balance"))
+        if self.config.optim.schedule == "plateau":
+            self.plateau.restore(load_tensors(checkpoint, "plateau"))

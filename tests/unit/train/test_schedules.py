@@ -3,7 +3,7 @@ import math
 import pytest
 
 from monosome.config import OptimConfig
-from monosome.train.schedules import average_decay, learning_rate
+from monosome.train.schedules import Plateau, average_decay, learning_rate
 
 
 def rates(**settings: object) -> list[float]:
@@ -51,3 +51,34 @@ def test_the_average_forgets_its_beginning() -> None:
     assert 0.999**1000 > 0.36
     assert left < 1e-5
     assert average_decay(0.999, 10**6) == 0.999
+
+
+def test_a_plateau_halves_the_rate_after_three_stretches_without_a_gain() -> None:
+    plateau = Plateau(2)
+    factors = []
+    for mean in (5.0, 4.0, 4.1, 3.9999, 4.0, 3.0, 3.0, 3.0, 3.0):  # one ten-thousandth is no gain
+        plateau.observe(mean - 1)
+        plateau.observe(mean + 1)
+        factors.append(plateau.factor)
+    assert factors == [1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.25]
+
+
+def test_a_plateau_goes_on_in_the_middle_of_a_stretch() -> None:
+    whole, stopped = Plateau(3), Plateau(3)
+    losses = [3.0, 2.0, 2.5, 2.0, 2.2, 2.1, 2.4]
+    for loss in losses:
+        whole.observe(loss)
+    for loss in losses[:4]:
+        stopped.observe(loss)
+    resumed = Plateau(3)
+    resumed.restore(stopped.state())
+    for loss in losses[4:]:
+        resumed.observe(loss)
+    assert (resumed.means, resumed.stretch) == (whole.means, whole.stretch)
+
+
+def test_a_plateau_never_falls_below_the_final_ratio() -> None:
+    config = OptimConfig(schedule="plateau", learning_rate=1.0, warmup_steps=2, final_ratio=0.1)
+    assert learning_rate(config, 100, 0) == 0.5
+    assert learning_rate(config, 100, 50, plateau=0.25) == 0.25
+    assert learning_rate(config, 100, 50, plateau=0.01) == 0.1

@@ -12,13 +12,14 @@ _HOMES = {
     "fold": "monosome.rna.predict",
     "annotate": "monosome.rna.annotation",
     "assess": "monosome.rna.metrics",
+    "refine": "monosome.rna.refinement",
     "generate": "monosome.protein.generate",
     "distill": "monosome.commands.distill",
     "Trainer": "monosome.train.loop",
     "Task": "monosome.task",
 }
 
-__all__ = ["Task", "Trainer", "__version__", "annotate", "assess", "distill", "fold", "generate"]
+__all__ = ["Task", "Trainer", "__version__", "annotate", "assess", "distill", "fold", "generate", "refine"]
 
 
 def __getattr__(name: str) -> Any:

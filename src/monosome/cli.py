@@ -69,14 +69,25 @@ def explain(
 
 @prepare.command("rna")
 def prepare_rna(
-    source: Annotated[Path, typer.Argument(help="Folder of PDB/mmCIF files, or of Kaggle CSVs.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder of PDB/mmCIF files or of Kaggle CSVs, a FASTA file, or a list of PDB ids to download."
+        ),
+    ],
     out: Annotated[Path, typer.Argument(help="Folder to write one NPZ per chain and manifest.csv to.")],
+    held_out: Annotated[
+        Path | None,
+        typer.Option("--held-out", help="FASTA file: its relatives are left out, and listed in leakage.csv."),
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="Processes; 0 uses every core.")] = 0,
     json: Json = False,
 ) -> None:
-    """Read RNA structures into one NPZ per chain and a manifest; say what was skipped and why."""
+    """Read RNA chains into one NPZ each and a manifest, with their features; say what was skipped and why."""
     from monosome.commands import prepare as command
 
-    command.run_rna(source, out, json=json)
+    request = command.make_request(source, out, num_workers=jobs, held_out=held_out)
+    command.run_rna(request, json=json)
 
 
 @app.command()
@@ -110,13 +121,16 @@ def evaluate(
     run: Annotated[Path, typer.Argument(help="Folder of a training run, or a checkpoint.")],
     split: Annotated[str, typer.Option(help="Split of the data to score.")] = "valid",
     settings: Annotated[list[str] | None, typer.Option("--set", help="key=value over the run's own settings.")] = None,
+    importance: Annotated[
+        bool, typer.Option("--importance", help="What is lost when each input is shuffled or left out, too.")
+    ] = False,
     out: Out = None,
     json: Json = False,
 ) -> None:
     """Score a run on held-out data, floors beside every figure, with intervals."""
     from monosome.commands import evaluate as command
 
-    command.run(run, split=split, settings=settings or [], out=out, json=json)
+    command.run(run, split=split, settings=settings or [], importance=importance, out=out, json=json)
 
 
 @checkpoint.command("show")
@@ -207,6 +221,19 @@ def annotate(
     from monosome.commands import annotate as command
 
     command.run(structure, torsions=torsions, json=json)
+
+
+@app.command()
+def refine(
+    structure: Annotated[Path, typer.Argument(help="Structure to refine (PDB, mmCIF, .gz).")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Structure file to write: .cif or .pdb.")],
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the descent at most.")] = 400,
+    json: Json = False,
+) -> None:
+    """Mend the local geometry of a structure: bonds, angles, chirality, broken links, clashes, missing atoms."""
+    from monosome.commands import refine as command
+
+    command.run(structure, out=out, steps=steps, json=json)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -18,8 +19,20 @@ def num_processors() -> int:
 @contextmanager
 def worker_pool(num_workers: int, module: str) -> Iterator[ProcessPoolExecutor]:
     """Processes that have imported `module`; on one thread each, as several would take turns on the same processors."""
-    with _single_threaded(), ProcessPoolExecutor(num_workers, _context(module)) as pool:
+    with _single_threaded(), ProcessPoolExecutor(num_workers, _context(module), _end_with_parent) as pool:
         yield pool
+
+
+def _end_with_parent() -> None:
+    """Let this worker end when the process that it works for is killed: otherwise it would wait for ever."""
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _context(module: str) -> BaseContext:

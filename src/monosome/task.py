@@ -128,6 +128,14 @@ class Task(ABC, Generic[ExampleT, BatchT, OutputsT]):
         """How weight matrices split over devices: module name → "column" or "row"; the rest is replicated."""
         return {}
 
+    def inputs(self) -> Sequence[str]:
+        """Names of the inputs whose worth can be measured one by one; none where there is but one."""
+        return ()
+
+    def disturbed(self, example: ExampleT, name: str, seed: int | None) -> ExampleT:
+        """The example with one of `inputs` shuffled over its positions, or, without a seed, as if it were not known."""
+        raise KeyError(name)
+
     def export(self, model: nn.Module, folder: str) -> None:
         """Write the trained model in the form other programs load; does nothing where there is none."""
         return None

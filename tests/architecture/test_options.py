@@ -30,7 +30,7 @@ OPTIONS = {
     "demo": ["--out -o"],
     "distill": ["teacher", SETTINGS, "--size", "--data", "--out -o", "--json"],
     "doctor": ["--json"],
-    "evaluate": ["run", "--split", "--set", "--out -o", "--json"],
+    "evaluate": ["run", "--split", "--set", "--importance", "--out -o", "--json"],
     "explain": ["section", "--domain", "--json"],
     "fold": ["targets", "--out -o", "--checkpoint", "--num-models", "--format", "--seed", "--json"],
     "generate": [
@@ -44,7 +44,8 @@ OPTIONS = {
         "--seed",
         "--json",
     ],
-    "prepare rna": ["source", "out", "--json"],
+    "prepare rna": ["source", "out", "--held-out", "--jobs -j", "--json"],
+    "refine": ["structure", "--out -o", "--steps", "--json"],
     "sweep": ["sweep", SETTINGS, "--out -o", "--json"],
     "train": ["recipe", SETTINGS, "--out -o", "--json"],
 }

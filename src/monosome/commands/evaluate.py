@@ -1,16 +1,23 @@
 """`monosome evaluate`: a run scored on held-out data, with intervals, floors and a report."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from monosome.commands.domain import task_for
-from monosome.commands.output import print_json, print_measures
+from monosome.commands.output import print_json, print_measures, print_table
 from monosome.config import fill_auto, override
 from monosome.evaluate.figures import scatter
+from monosome.evaluate.importance import Evaluate
+from monosome.evaluate.importance import as_json as importance_as_json
+from monosome.evaluate.importance import chapter as importance_chapter
+from monosome.evaluate.importance import importance as measure_importance
+from monosome.evaluate.importance import table as importance_table
 from monosome.evaluate.page import Chapter, Picture, Report, Table, write_report
 from monosome.evaluate.rows import Measure, as_json, measure_cells, measures, number, row_as_json
 from monosome.hardware.detect import detect
@@ -20,24 +27,38 @@ from monosome.train.checkpoint import Manifest, find, load_manifest, load_weight
 from monosome.train.precision import autocast, process_settings
 
 
-def run(run: Path, *, split: str, settings: Sequence[str], out: Path | None, json: bool) -> None:
-    """Score a run, write its report and print the figures."""
+def run(run: Path, *, split: str, settings: Sequence[str], importance: bool, out: Path | None, json: bool) -> None:
+    """Score a run, with `importance` the worth of each input too; write the report and print the figures."""
     checkpoint = find(run)
     manifest = load_manifest(checkpoint)
-    task, rows = score(checkpoint, split, settings)
+    with _scorer(checkpoint, settings) as (task, score):
+        examples = task.examples(split)
+        worth = measure_importance(task, examples, score) if importance else []
+        rows = score(examples)
     found = measures(rows, task.metrics)
-    folder = out or run / f"evaluation-{split}"
-    command = shlex.join(["monosome", "evaluate", str(run), "--split", split, *(f"--set={s}" for s in settings)])
-    page = write_report(_report(task, manifest, rows, found, split, command), folder)
+    words = ["monosome", "evaluate", str(run), "--split", split, *(f"--set={s}" for s in settings)]
+    report = _report(
+        task, manifest, rows, found, split, shlex.join([*words, *(["--importance"] if importance else [])])
+    )
+    if importance:
+        chapters = [report.chapters[0], importance_chapter(worth), *report.chapters[1:]]
+        report = replace(report, chapters=chapters, data={**report.data, "importance": importance_as_json(worth)})
+    page = write_report(report, out or run / f"evaluation-{split}")
     if json:
-        print_json({"checkpoint": str(checkpoint), "split": split, "report": str(page), "metrics": as_json(found)})
+        more = {"importance": importance_as_json(worth)} if importance else {}
+        head = {"checkpoint": str(checkpoint), "split": split, "report": str(page)}
+        print_json({**head, "metrics": as_json(found), **more})
     else:
         print_measures(found, title=f"{checkpoint}, {len(rows)} examples of {split}")
+        if importance:
+            table = importance_table(worth)
+            print_table(table.columns, table.rows, title="\nworth of each input")
         print(f"\nreport: {page}")
 
 
-def score(checkpoint: Path, split: str, settings: Sequence[str] = ()) -> tuple[Task[Any, Any, Any], list[Row]]:
-    """The checkpoint's task and one row per example of the split, measured with its best weights."""
+@contextmanager
+def _scorer(checkpoint: Path, settings: Sequence[str]) -> Iterator[tuple[Task[Any, Any, Any], Evaluate]]:
+    """The checkpoint's task, and what makes a row of each example with its best weights."""
     task = task_for(override(load_manifest(checkpoint).config, settings))
     model = task.model()
     load_weights(model, checkpoint)
@@ -47,7 +68,8 @@ def score(checkpoint: Path, split: str, settings: Sequence[str] = ()) -> tuple[T
     if frozen is not None:
         frozen.to(device.torch_device)
     with process_settings(config.execution, config.numerics), autocast(device, config.numerics), torch.no_grad():
-        return task, task.evaluate(model.to(device.torch_device).eval(), task.examples(split))
+        model = model.to(device.torch_device).eval()
+        yield task, lambda examples: task.evaluate(model, examples)
 
 
 def _report(

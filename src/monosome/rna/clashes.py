@@ -24,7 +24,7 @@ _COVALENT_TOLERANCE = 0.2
 _HYDROGEN = {"ribose": (0.97, 1.22), "C": (0.93, 1.05), "N": (0.86, 1.05)}
 """Bond length and radius of a hydrogen of the ribose, and on a carbon or a nitrogen of a base."""
 _REACH = 2 * max(_RADII.values()) - OVERLAP
-_HALF_ANGLE = np.radians(109.5) / 2
+HALF_ANGLE = np.radians(109.5) / 2
 
 _RIBOSE = {
     "H1'": "C1' C1' O4' C2' {nitrogen}", "H2'": "C2' C2' C1' C3' O2'", "H3'": "C3' C3' C2' C4' O3'",
@@ -37,7 +37,7 @@ _BASE = {
     "U": {"H3": "N3 N3 C2 C4", "H5": "C5 C5 C4 C6", "H6": "C6 C6 C5 N1"},
 }
 """Of each hydrogen the atom that carries it, an atom it is seen from, and those that it points away from there."""
-_METHYLENE = slice(4, 6)
+METHYLENE = slice(4, 6)
 """H5' and H5''."""
 _ACCEPTORS = {"A": ("N1", "N3", "N7"), "C": ("N3",), "G": ("N3", "N7"), "U": ()}
 """Nitrogens with a lone pair in the plane; all oxygens accept too."""
@@ -45,7 +45,7 @@ NUM_HYDROGENS = len(_RIBOSE) + max(len(hydrogens) for hydrogens in _BASE.values(
 
 
 @dataclass(frozen=True, eq=False)
-class _Table:
+class AtomTable:
     """Per base: how its hydrogens lie, and of all its atoms, hydrogens last, what they are like (Å)."""
 
     origin: Int64[np.ndarray, "4 h"]
@@ -61,7 +61,7 @@ class _Table:
     takes: Bool[np.ndarray, "4 a"]
 
 
-def _table() -> _Table:
+def _table() -> AtomTable:
     num_atoms = NUM_ATOMS + NUM_HYDROGENS
     origin, arms = (np.zeros((len(BASES), NUM_HYDROGENS, *end), dtype=np.int64) for end in ((), (3,)))
     length = np.full(origin.shape, np.nan)
@@ -83,10 +83,10 @@ def _table() -> _Table:
             arms[row, column, : len(atoms) - 2], has_arm[row, column, : len(atoms) - 2] = atoms[2:], True
             length[row, column], radius[row, hydrogen] = _HYDROGEN["ribose" if "'" in names[0] else names[0][0]]
             gives[row, hydrogen] = names[0][0] == "N"
-    return _Table(origin, arms, has_arm, length, carrier, radius, gives, takes)
+    return AtomTable(origin, arms, has_arm, length, carrier, radius, gives, takes)
 
 
-_TABLE = _table()
+TABLE = _table()
 _COVALENT_RADIUS = np.array([_COVALENT[name[0]] for name in ATOM_NAMES] + [-np.inf] * NUM_HYDROGENS)
 """A hydrogen has one bond, to its carrier."""
 
@@ -118,21 +118,21 @@ def clashscore(chain: Chain) -> Clashscore:
     places, bases = points[residues, slots], chain.bases[residues]
     pairs = pairs_within(places, _REACH)
     distances = np.linalg.norm(places[pairs[:, 0]] - places[pairs[:, 1]], axis=1)
-    gives, takes = _TABLE.gives[bases, slots][pairs], _TABLE.takes[bases, slots][pairs]
+    gives, takes = TABLE.gives[bases, slots][pairs], TABLE.takes[bases, slots][pairs]
     may_bond = (gives & takes[:, ::-1]).any(axis=1)
-    overlaps = _TABLE.radius[bases, slots][pairs].sum(axis=1) - distances - np.where(may_bond, HYDROGEN_BOND, 0)
+    overlaps = TABLE.radius[bases, slots][pairs].sum(axis=1) - distances - np.where(may_bond, HYDROGEN_BOND, 0)
     bonds = pairs[distances < _COVALENT_RADIUS[slots][pairs].sum(axis=1) + _COVALENT_TOLERANCE]
     near = pairs[overlaps >= OVERLAP]
     rows = np.full(points.shape[:2], -1)
     rows[residues, slots] = np.arange(len(places))
-    carriers = rows[residues, _TABLE.carrier[bases, slots]]
-    num_clashes = len(near) - int(_are_bonded(bonds, carriers[near], (slots >= NUM_ATOMS)[near]).sum())
+    carriers = rows[residues, TABLE.carrier[bases, slots]]
+    num_clashes = len(near) - int(are_bonded(bonds, carriers[near], (slots >= NUM_ATOMS)[near]).sum())
     num_hydrogens = int((slots >= NUM_ATOMS).sum() + chain.resolved[:, ATOM_INDEX["O2'"]].sum())
     num_atoms = int(chain.resolved.sum()) + num_hydrogens
     return Clashscore(1000 * num_clashes / num_atoms if num_atoms else None, num_clashes, num_atoms, num_hydrogens)
 
 
-def _are_bonded(
+def are_bonded(
     bonds: Int64[np.ndarray, "b 2"], carriers: Int64[np.ndarray, "k 2"], is_hydrogen: Bool[np.ndarray, "k 2"]
 ) -> Bool[np.ndarray, "k"]:
     """Whether pairs are within three bonds of each other, or four where one is a hydrogen, given their heavy atoms."""
@@ -155,13 +155,13 @@ def place_hydrogens(chain: Chain) -> Float[np.ndarray, "n h 3"]:
     Bonds are as long as to the centre of the electrons, shorter than to the nucleus.
     """
     bases, atoms, rows = chain.bases, chain.atoms.astype(np.float64), np.arange(len(chain))[:, None]
-    arms = _unit(atoms[rows[:, :, None], _TABLE.arms[bases]] - atoms[rows, _TABLE.origin[bases]][:, :, None])
-    direction = -_unit(np.where(_TABLE.has_arm[bases][..., None], arms, 0).sum(axis=2))
+    arms = _unit(atoms[rows[:, :, None], TABLE.arms[bases]] - atoms[rows, TABLE.origin[bases]][:, :, None])
+    direction = -_unit(np.where(TABLE.has_arm[bases][..., None], arms, 0).sum(axis=2))
     # Two hydrogens of C5' lie to both sides of the plane of its neighbours, 109.5° apart.
-    across = _unit(np.cross(arms[:, _METHYLENE, 0], arms[:, _METHYLENE, 1]))
-    direction[:, _METHYLENE] = np.cos(_HALF_ANGLE) * direction[:, _METHYLENE] + np.sin(_HALF_ANGLE) * across
-    carriers = atoms[rows, _TABLE.carrier[bases, NUM_ATOMS:]]
-    return carriers + _TABLE.length[bases][..., None] * direction
+    across = _unit(np.cross(arms[:, METHYLENE, 0], arms[:, METHYLENE, 1]))
+    direction[:, METHYLENE] = np.cos(HALF_ANGLE) * direction[:, METHYLENE] + np.sin(HALF_ANGLE) * across
+    carriers = atoms[rows, TABLE.carrier[bases, NUM_ATOMS:]]
+    return carriers + TABLE.length[bases][..., None] * direction
 
 
 def _unit(vectors: Float[np.ndarray, "*k 3"]) -> Float[np.ndarray, "*k 3"]:

@@ -1,6 +1,6 @@
 """Structure files: RNA chains read from PDB and mmCIF, and written to them, through gemmi."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -182,7 +182,7 @@ def _coincident(atoms: Float32[np.ndarray, "n 27 3"]) -> Bool[np.ndarray, "n 27"
 
 
 def write_structure(
-    chain: Chain,
+    chain: Chain | Sequence[Chain],
     path: Path | str,
     *,
     b_factors: Float[np.ndarray, "n"] | None = None,
@@ -190,14 +190,19 @@ def write_structure(
 ) -> None:
     """Write `chain` as an mmCIF or PDB file with its polymer records; `b_factors` (pLDDT) has one value a residue.
 
-    The chain is called A whatever its id, which names the entry. Raises DataError for coordinates or numbers that do
-    not fit the columns of PDB, and for a number that comes more than 27 times.
+    One chain is called A whatever its id, which names the entry; several keep their ids. Raises DataError for
+    coordinates or numbers that do not fit the columns of PDB, and for a number that comes more than 27 times.
     """
-    if max((repeat for _, repeat in chain.labels), default=0) >= len(INSERTION_CODES):
-        raise DataError(f"a residue number comes more than {len(INSERTION_CODES)} times", "number the residues anew")
-    if format == "pdb":
-        _check_columns(chain)
-    structure = _structure(chain, np.zeros(len(chain)) if b_factors is None else b_factors)
+    chains = [chain] if isinstance(chain, Chain) else list(chain)
+    for one in chains:
+        if max((repeat for _, repeat in one.labels), default=0) >= len(INSERTION_CODES):
+            raise DataError(
+                f"a residue number comes more than {len(INSERTION_CODES)} times", "number the residues anew"
+            )
+        if format == "pdb":
+            _check_columns(one)
+    ends = np.cumsum([len(one) for one in chains])
+    structure = _structure(chains, np.split(np.zeros(ends[-1]) if b_factors is None else b_factors, ends[:-1]))
     text = structure.make_pdb_string(_pdb_options()) if format == "pdb" else _mmcif(structure).as_string()
     write_text(Path(path), text)
 
@@ -218,19 +223,24 @@ def write_moved(
     write_text(Path(path), text)
 
 
-def _structure(chain: Chain, b_factors: Float[np.ndarray, "n"]) -> Any:
+def _structure(chains: Sequence[Chain], b_factors: Sequence[Float[np.ndarray, "_"]]) -> Any:
     structure = gemmi.Structure()
-    structure.name = "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in chain.id) or "RNA"
-    structure.info["_struct.title"] = chain.id
-    model, strand = gemmi.Model(1), gemmi.Chain("A")
-    for index, label in enumerate(chain.labels):
-        strand.add_residue(_residue(chain, index, label, float(b_factors[index])))
-    model.add_chain(strand)
+    title = chains[0].id
+    structure.name = "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in title) or "RNA"
+    structure.info["_struct.title"] = title
+    model = gemmi.Model(1)
+    for number, (chain, values) in enumerate(zip(chains, b_factors, strict=True), start=1):
+        strand = gemmi.Chain("A" if len(chains) == 1 else chain.id)
+        for index, label in enumerate(chain.labels):
+            residue = _residue(chain, index, label, float(values[index]))
+            residue.entity_id, residue.subchain = str(number), strand.name
+            strand.add_residue(residue)
+        model.add_chain(strand)
+        entity = gemmi.Entity(str(number))
+        entity.entity_type, entity.polymer_type = gemmi.EntityType.Polymer, gemmi.PolymerType.Rna
+        entity.subchains, entity.full_sequence = [strand.name], list(chain.sequence)
+        structure.entities.append(entity)
     structure.add_model(model)
-    entity = gemmi.Entity("1")
-    entity.entity_type, entity.polymer_type = gemmi.EntityType.Polymer, gemmi.PolymerType.Rna
-    entity.subchains, entity.full_sequence = ["A"], list(chain.sequence)
-    structure.entities.append(entity)
     structure.assign_serial_numbers()
     return structure
 
@@ -239,7 +249,7 @@ def _residue(chain: Chain, index: int, label: tuple[int, int], b_factor: float) 
     residue = gemmi.Residue()
     residue.name = chain.sequence[index]
     residue.seqid = gemmi.SeqId(label[0], INSERTION_CODES[label[1]])
-    residue.entity_type, residue.entity_id, residue.subchain = gemmi.EntityType.Polymer, "1", "A"
+    residue.entity_type = gemmi.EntityType.Polymer
     residue.label_seq = index + 1
     for slot in np.flatnonzero(chain.resolved[index]):
         atom = gemmi.Atom()

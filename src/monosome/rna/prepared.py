@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 
@@ -14,10 +15,10 @@ from monosome.atomic import replacing
 from monosome.errors import DataError
 from monosome.rna.chain import Chain
 from monosome.rna.nucleotides import ATOM_INDEX
-from monosome.rna.tables import has_columns, read_table
+from monosome.rna.tables import Row, has_columns, read_table
 
 MANIFEST = "manifest.csv"
-FACTS = ("id", "sequence", "length", "num_resolved", "date", "resolution", "group", "source")
+FACTS = ("id", "sequence", "length", "num_resolved", "date", "resolution", "cluster", "source")
 COLUMNS = (*FACTS, "source_sha256", "sha256")
 """Columns of the manifest; `num_resolved` counts residues with C1', the digests are of the source and of the NPZ."""
 
@@ -27,7 +28,7 @@ class Entry:
     """A chain and what is known of it: its cluster, when it became known, its resolution in Å, where it was read."""
 
     chain: Chain
-    group: str = ""
+    cluster: str = ""
     date: str = ""
     resolution: float | None = None
     source: str = ""
@@ -45,10 +46,15 @@ def is_prepared(folder: Path) -> bool:
 
 def chain_path(folder: Path, name: str) -> Path:
     """Where the NPZ of a chain lies."""
-    return folder / "chains" / f"{name.replace('/', '_')}.npz"
+    return folder / "chains" / f"{quote(name, safe='')}.npz"
 
 
-def write_entry(folder: Path, entry: Entry, source_sha256: str) -> dict[str, str]:
+def unfinished(folder: Path) -> list[Path]:
+    """Files that a killed process left half-written, under names that nothing reads."""
+    return list(chain_path(folder, "x").parent.glob(".*.tmp"))
+
+
+def write_entry(folder: Path, entry: Entry, source_sha256: str) -> Row:
     """The manifest's row of a chain whose NPZ this writes; equal chains give equal files."""
     chain = entry.chain
     buffer = io.BytesIO()
@@ -68,23 +74,23 @@ def write_entry(folder: Path, entry: Entry, source_sha256: str) -> dict[str, str
         "num_resolved": str(entry.num_resolved),
         "date": entry.date,
         "resolution": "" if entry.resolution is None else f"{entry.resolution:g}",
-        "group": entry.group,
+        "cluster": entry.cluster,
         "source": entry.source,
         "source_sha256": source_sha256,
         "sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
     }
 
 
-def is_whole(folder: Path, row: dict[str, str]) -> bool:
+def is_whole(folder: Path, row: Row) -> bool:
     """Whether the NPZ of a manifest's row is there and has its digest."""
     path = chain_path(folder, row["id"])
     return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == row["sha256"]
 
 
-def write_manifest(path: Path, rows: Iterable[dict[str, str]]) -> None:
+def write_manifest(path: Path, rows: Iterable[Row]) -> None:
     """Write the rows as a manifest, whole or not at all."""
     with replacing(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
 
@@ -94,7 +100,7 @@ def read_prepared(folder: Path) -> list[Entry]:
     return [_read_entry(folder, row) for row in read_table(folder / MANIFEST, COLUMNS)]
 
 
-def _read_entry(folder: Path, row: dict[str, str]) -> Entry:
+def _read_entry(folder: Path, row: Row) -> Entry:
     path = chain_path(folder, row["id"])
     try:
         if not is_whole(folder, row):
@@ -108,4 +114,4 @@ def _read_entry(folder: Path, row: dict[str, str]) -> Entry:
         resolution = float(row["resolution"]) if row["resolution"] else None
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise DataError(f"{path} cannot be read: {error}", "run `monosome prepare rna` again") from error
-    return Entry(chain, row["group"], row["date"], resolution, row["source"])
+    return Entry(chain, row["cluster"], row["date"], resolution, row["source"])

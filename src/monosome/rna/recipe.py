@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from monosome.config import Config, DataConfig, LossConfig, OptimConfig, Place, Section
 
 Count = Annotated[int, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]
+Day = Annotated[str, BeforeValidator(str)]
+"""YYYY-MM-DD or empty; TOML reads a day without quotes as a date."""
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -22,6 +24,9 @@ class ChainDataConfig(DataConfig):
     """Chains built where there is no path, held-out ones included."""
     valid_share: Annotated[float, Field(gt=0, lt=1)] = 0.15
     """Share of the chains that is held out, in whole clusters."""
+    valid_after: Day = ""
+    """Day (YYYY-MM-DD) after which chains are held out instead; later relatives of earlier chains, and chains without
+    a date, are then in neither split. Empty splits by share."""
     min_length: Annotated[int, Field(ge=4)] = 8
     """Shorter chains are left out: they have next to no fold."""
     max_length: Count = 256

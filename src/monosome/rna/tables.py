@@ -6,8 +6,11 @@ from pathlib import Path
 
 from monosome.errors import DataError
 
+Row = dict[str, str]
+"""The cells of a line by column."""
 
-def read_table(path: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
+
+def read_table(path: Path, columns: Sequence[str]) -> Iterator[Row]:
     """The rows of a CSV file that has a header with at least these columns.
 
     Raises DataError for a file that cannot be read, a column that is missing and a row that is cut short.

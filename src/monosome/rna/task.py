@@ -3,6 +3,7 @@
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -17,6 +18,7 @@ from monosome.rna.examples import ChainBatch, ChainExample, ChainExamples, colla
 from monosome.rna.features import featurise
 from monosome.rna.frames import Frames
 from monosome.rna.geometry import helix_frames, place_atoms
+from monosome.rna.inputs import INPUTS, disturbed
 from monosome.rna.losses import FAPE_UNIT, distogram_loss, expected_plddt, fape, lddt, plddt_loss, unclamped
 from monosome.rna.model import BetaRho, Outputs
 from monosome.rna.nucleotides import BASES, encode
@@ -24,8 +26,8 @@ from monosome.rna.pairing import unknown_pairing
 from monosome.rna.recipe import BetaRhoConfig
 from monosome.rna.superposition import move, superpose
 from monosome.rna.tm_score import tm_score
-from monosome.sequences.clusters import split_by_cluster
-from monosome.task import Loss, Metric, Row, Task
+from monosome.sequences.clusters import split_by_cluster, split_by_date
+from monosome.task import Examples, Loss, Metric, Row, Task
 
 WALK_STEP = 5.9
 """Length of a random walk's step in Å: the mean distance of neighbouring C1' (measured, 12,863 nucleotides)."""
@@ -61,16 +63,21 @@ class BetaRhoTask(Task[ChainExample, ChainBatch, Outputs]):
         data = self.config.data
         if data.path:
             collection = read_collection(data.path)
-            chains, groups = list(collection.chains), list(collection.groups)
+            chains, groups, dates = list(collection.chains), list(collection.groups), list(collection.dates)
         else:
             chains, groups = synthetic_chains(data.num_synthetic, self.config.seed)
+            dates = [""] * len(chains)
         kept = [place for place, chain in enumerate(chains) if data.min_length <= len(chain) <= data.max_length]
         limits = f"data.min_length={data.min_length} data.max_length={data.max_length}"
         if not kept:
             raise DataError(f"none of {len(chains)} chains has a usable length", f"now {limits}")
         if len(kept) < len(chains):
             print(f"note: {len(chains) - len(kept)} of {len(chains)} chains left out by {limits}", file=sys.stderr)
-        split = split_by_cluster([groups[place] for place in kept], data.valid_share, self.config.seed)
+        clusters = [groups[place] for place in kept]
+        if data.valid_after:
+            split = split_by_date([dates[place] for place in kept], clusters, data.valid_after)
+        else:
+            split = split_by_cluster(clusters, data.valid_share, self.config.seed)
         return {
             name: ChainExamples(
                 [chains[place] for place, side in zip(kept, split, strict=True) if side == name],
@@ -122,7 +129,7 @@ class BetaRhoTask(Task[ChainExample, ChainBatch, Outputs]):
         return fape(frames, points.flatten(1, 2), true, batch.points.flatten(1, 2), masks, batch.clamp)
 
     @torch.no_grad()
-    def evaluate(self, model: nn.Module, examples: ChainExamples) -> list[Row]:  # type: ignore[override]
+    def evaluate(self, model: nn.Module, examples: Examples[ChainExample]) -> list[Row]:
         """One row per chain: loss and its terms, TM-score, RMSD, lDDT and pLDDT, and the same of the floors."""
         return [self._row(model, examples[index]) for index in range(len(examples))]
 
@@ -145,6 +152,14 @@ class BetaRhoTask(Task[ChainExample, ChainBatch, Outputs]):
         values["tm_helix"] = values.pop("tm_score_helix")
         undefined = {} if example.chain.has_frame.any() else {"fape": None}  # C1' alone makes no frame
         return Row(example.id, {**values, **undefined}, len(example.chain), example.group)
+
+    def inputs(self) -> Sequence[str]:
+        """Names of the network's inputs."""
+        return tuple(INPUTS)
+
+    def disturbed(self, example: ChainExample, name: str, seed: int | None) -> ChainExample:
+        """The chain with one input shuffled over its residues, or unknown."""
+        return replace(example, features=disturbed(example.features, name, seed))
 
     def dummy(self, length: int) -> ChainExample:
         """A straight helix of A, C, G and U in turn that pairs with nothing."""

@@ -1,12 +1,16 @@
 """Clusters of related sequences, and splits that never part a cluster."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 
 import numpy as np
 
 from monosome.errors import DataError
 from monosome.sequences.kmers import Ints, index_kmers
+from monosome.sequences.relatives import MIN_IDENTITY, Alphabet, find_relatives
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def cluster(sequences: Sequence[str], k: int, min_shared: float) -> list[int]:
@@ -32,10 +36,39 @@ def cluster(sequences: Sequence[str], k: int, min_shared: float) -> list[int]:
         needed = min_shared * np.minimum(index.num_kmers[portion.first], index.num_kmers[portion.second])
         linked = portion.shared >= needed
         _join(parents, portion.first[linked], portion.second[linked])
-    # A root is its cluster's smallest index, so its alphabetically first sequence.
-    _, numbers = np.unique(_roots(parents), return_inverse=True)
-    number_of = dict(zip(distinct, numbers.tolist(), strict=True))
-    return [number_of[sequence.upper()] for sequence in sequences]
+    return _numbered(sequences, distinct, parents)
+
+
+def cluster_by_identity(sequences: Sequence[str], alphabet: Alphabet, min_identity: float = MIN_IDENTITY) -> list[int]:
+    """The cluster number of each sequence, from 0: single linkage of relatives of at least that identity.
+
+    Identity counts over the shorter sequence, so that a fragment joins the one it is cut from; equal sequences are
+    always one cluster. Numbered as `cluster` does. Limits: those of `relatives.find_relatives`.
+    """
+    distinct = sorted({sequence.upper() for sequence in sequences})
+    parents = np.arange(len(distinct))
+    for found in find_relatives(distinct, alphabet, min_identity):
+        _join(parents, found.first, found.second)
+    return _numbered(sequences, distinct, parents)
+
+
+def split_by_date(dates: Sequence[str], clusters: Sequence[int | str], cutoff: str) -> list[str]:
+    """ "train" up to the day `cutoff` (YYYY-MM-DD) and "valid" after it; "" for what belongs to neither.
+
+    Neither: sequences without a date, and later ones whose cluster has a member that trains. Raises DataError for a
+    cutoff that is no date or leaves one side empty.
+    """
+    if not _DATE.fullmatch(cutoff):
+        raise DataError(f"{cutoff!r} is no date", "write the day as 2022-05-27")
+    trained = {name for name, date in zip(clusters, dates, strict=True) if date and date <= cutoff}
+    split = [
+        "" if not date or (date > cutoff and name in trained) else "train" if date <= cutoff else "valid"
+        for name, date in zip(clusters, dates, strict=True)
+    ]
+    for side, when in (("train", "up to"), ("valid", "only after")):
+        if side not in split:
+            raise DataError(f"no cluster is known {when} {cutoff}", "choose another day")
+    return split
 
 
 def split_by_cluster(clusters: Sequence[int | str], valid_share: float, seed: int) -> list[str]:
@@ -61,6 +94,13 @@ def split_by_cluster(clusters: Sequence[int | str], valid_share: float, seed: in
             room -= sizes[name]
     valid = valid or {min(order, key=lambda name: sizes[name])}
     return ["valid" if name in valid else "train" for name in clusters]
+
+
+def _numbered(sequences: Sequence[str], distinct: Sequence[str], parents: Ints) -> list[int]:
+    # A root is its cluster's smallest index, so its alphabetically first sequence.
+    _, numbers = np.unique(_roots(parents), return_inverse=True)
+    number_of = dict(zip(distinct, numbers.tolist(), strict=True))
+    return [number_of[sequence.upper()] for sequence in sequences]
 
 
 def _join(parents: Ints, first: Ints, second: Ints) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
-from monosome.config import build, read_recipe, recipe_names
+from monosome.config import build, override, read_recipe, recipe_names
 from monosome.rna.examples import ChainBatch
 from monosome.rna.recipe import BetaRhoConfig, StructureLossConfig
 from monosome.rna.task import BetaRhoTask
@@ -48,3 +48,8 @@ def test_a_recipe_takes_a_step_on_shapes_alone(recipe: str) -> None:
 def test_the_weights_name_every_term() -> None:
     weights = StructureLossConfig(fape=2.0).weights()
     assert weights == {"fape": 2.0, "distogram": 0.3, "plddt": 0.01}
+
+
+def test_a_day_may_stand_without_quotes() -> None:
+    values = override(override({"domain": "rna"}, ["data.valid_after=2022-05-27"]), ["train.steps=3"])
+    assert build(BetaRhoConfig, values).data.valid_after == "2022-05-27"

@@ -10,6 +10,7 @@ import torch
 from monosome.config import build, override
 from monosome.errors import DataError
 from monosome.rna.examples import ChainExamples, crop, ideal_shape, synthetic_chains
+from monosome.rna.files import write_structure
 from monosome.rna.geometry import duplex, hairpin
 from monosome.rna.nucleotides import ATOM_INDEX
 from monosome.rna.recipe import BetaRhoConfig
@@ -32,6 +33,23 @@ def test_held_out_chains_are_of_other_shapes_and_other_sequences() -> None:
     assert not {chain.sequence for chain in train.chains} & {chain.sequence for chain in valid.chains}
     assert train.content_hash != valid.content_hash
     assert train.content_hash == _task("data.num_synthetic=60").examples("train").content_hash
+
+
+def test_a_day_can_part_what_is_learned_from_what_is_held_out(tmp_path: Path) -> None:
+    known = {
+        "one": ("GGCACGAAAGUGCC", "2019-05-01"),
+        "two": ("GGAUAGCUUCGGCUAUCC", "2023-01-02"),
+        "old": ("GGGAGCGAAAGCUCCC", ""),
+    }
+    for name, (sequence, _) in known.items():
+        write_structure(hairpin(sequence, 5), tmp_path / f"{name}.cif")
+    rows = [f"{name},{date},2.5\n" for name, (_, date) in known.items()]
+    (tmp_path / "manifest.csv").write_text("id,date,resolution\n" + "".join(rows))
+    task = _task(f"data.path={tmp_path}", "data.valid_after=2022-05-27")
+    assert [chain.id for chain in task.examples("train").chains] == ["one"]
+    assert [chain.id for chain in task.examples("valid").chains] == ["two"]
+    with pytest.raises(DataError, match="only after 2024-01-01"):
+        _task(f"data.path={tmp_path}", "data.valid_after=2024-01-01").examples("train")
 
 
 def test_the_shape_of_an_ideal_chain_is_its_stem_and_loop_whatever_its_tail() -> None:

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monosome.errors import DataError
-from monosome.sequences.clusters import cluster, split_by_cluster
+from monosome.sequences.clusters import cluster, cluster_by_identity, split_by_cluster, split_by_date
 from monosome.sequences.fasta import read_fasta
+from monosome.sequences.relatives import PROTEIN, RNA
 
 sequences = st.lists(st.text("ACGU", min_size=1, max_size=40), min_size=1, max_size=12)
 
@@ -92,6 +93,49 @@ def test_thousands_of_relatives_and_strangers():
             families.append(family)
     numbers = cluster(rows, 5, 0.1)
     assert len(set(zip(numbers, families, strict=True))) == len(set(numbers)) == 400
+
+
+def test_clusters_by_identity_hold_mutants_fragments_and_equals_and_no_strangers():
+    draw = random.Random(0)
+    rows, families = [], []
+    for family in range(40):
+        ancestor = draw.choices("ACGU", k=60)
+        mutants = ["".join(draw.choice("ACGU") if draw.random() < 0.12 else base for base in ancestor) for _ in "123"]
+        rows += [*mutants, mutants[0].lower(), mutants[1][15:50], "".join([*ancestor[:30], "AAAA", *ancestor[30:]])]
+        families += [family] * 6
+    numbers = cluster_by_identity(rows, RNA)
+    assert len(set(zip(numbers, families, strict=True))) == len(set(numbers)) == 40
+    order = list(range(len(rows)))
+    draw.shuffle(order)
+    assert cluster_by_identity([rows[i] for i in order], RNA) == [numbers[i] for i in order]
+
+
+def test_a_short_match_that_chance_explains_is_no_relative():
+    long = "".join(random.Random(0).choices("ACGU", k=1500))
+    numbers = cluster_by_identity([long, long[700:708], long[700:708], long[700:740]], RNA)
+    assert numbers[0] == numbers[3] != numbers[1] == numbers[2]
+
+
+def test_proteins_of_eighty_percent_identity_are_one_cluster():
+    draw = random.Random(0)
+    ancestor = draw.choices("ACDEFGHIKLMNPQRSTVWY", k=120)
+    changed = set(draw.sample(range(120), 22))
+    relative = ["W" if at in changed and letter != "W" else letter for at, letter in enumerate(ancestor)]
+    stranger = draw.choices("ACDEFGHIKLMNPQRSTVWY", k=120)
+    numbers = cluster_by_identity(["".join(row) for row in (ancestor, relative, stranger)], PROTEIN)
+    assert numbers[0] == numbers[1] != numbers[2]
+
+
+def test_a_split_by_date_holds_out_what_is_later_and_new():
+    dates = ["2019-01-01", "2020-05-02", "2021-01-01", "2021-03-04", ""]
+    clusters = ["a", "b", "a", "c", "d"]
+    assert split_by_date(dates, clusters, "2020-05-02") == ["train", "train", "", "valid", ""]
+    with pytest.raises(DataError, match="only after 2022-01-01"):
+        split_by_date(dates, clusters, "2022-01-01")
+    with pytest.raises(DataError, match="up to 2018-01-01"):
+        split_by_date(dates, clusters, "2018-01-01")
+    with pytest.raises(DataError, match="is no date"):
+        split_by_date(dates, clusters, "May 2020")
 
 
 @pytest.mark.data

@@ -1,0 +1,219 @@
+"""Local geometry of a structure mended: bonds, angles, hands, flat bases, closed links and no clashes."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from monosome.errors import DataError
+from monosome.rna.chain import Chain, join
+from monosome.rna.clashes import Clashscore, clashscore
+from monosome.rna.files import read_structure
+from monosome.rna.interactions import Interactions, find_interactions
+from monosome.rna.nucleotides import ATOM_INDEX, ATOM_MASK, BACKBONE, NUM_ATOMS, TEMPLATE
+from monosome.rna.restraints import restrain
+from monosome.rna.stereochemistry import BONDS, CENTRES, Stereochemistry, stereochemistry
+from monosome.rna.superposition import move, superpose
+
+MAX_SHIFT = 1.0
+"""C1' never moves farther (Å) on average."""
+STEPS = 400
+"""Steps of L-BFGS."""
+HISTORY = 20
+"""Steps it looks back on."""
+BLOCK = 20
+"""Steps after which contacts are looked up anew."""
+STAGES = ((0.5, 0.1), (0.15, 0.15), (0.05, 0.25), (0.0, 0.5))
+"""How soft bonds are (Å), and for what share of the steps."""
+CONVERGED = 1e-4
+"""Share of the energy that a block of steps has to gain, or it is the last of its stage."""
+BROKEN = 0.4
+"""Bond (Å) too long or short by this: its part of the nucleotide is put anew rather than bent back."""
+GAPS = (np.inf, 12.0, 8.0, 5.0, 3.0)
+"""Links up to this long (Å) are closed; the next where closing moved C1' too far."""
+STEP = 20.0
+"""C1'–C1' (Å) above which residues of a file are not neighbours, whatever their numbers."""
+
+
+@dataclass(frozen=True, eq=False)
+class Geometry:
+    """What is off in a structure."""
+
+    stereochemistry: Stereochemistry
+    clashes: Clashscore
+
+    @classmethod
+    def of(cls, chain: Chain) -> "Geometry":
+        """The geometry of a chain."""
+        return cls(stereochemistry(chain), clashscore(chain))
+
+    def as_json(self) -> dict[str, float | int | None]:
+        """Shares within four deviations, counts of what is off, and the clashscore."""
+        found = self.stereochemistry
+        return {
+            "bonds_within": found.bonds.within,
+            "angles_within": found.angles.within,
+            "num_inverted": len(found.centres.outliers),
+            "num_gaps": len(found.links.outliers),
+            "clashscore": self.clashes.score,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Refinement:
+    """The mended chain, and what changed.
+
+    `num_placed` atoms were missing and have been placed; `num_renewed` residues were too broken to be bent back, and
+    got an ideal base, ribose or phosphate; `num_open` links were too wide to be closed.
+    """
+
+    start: Chain
+    chain: Chain
+    num_placed: int
+    num_renewed: int
+    num_open: int
+
+    @property
+    def shift(self) -> float:
+        """How far C1' moved on average (Å)."""
+        return _shift(self.start, self.chain)
+
+    @cached_property
+    def before(self) -> Geometry:
+        """What was off."""
+        return Geometry.of(self.start)
+
+    @cached_property
+    def after(self) -> Geometry:
+        """What still is."""
+        return Geometry.of(self.chain)
+
+
+def refine(
+    structure: Chain | Path | str, *, steps: int = STEPS, interactions: Interactions | None = None
+) -> Refinement:
+    """A structure with its local geometry mended, C1' moved by MAX_SHIFT on average at most. The same every time.
+
+    All heavy atoms descend together (L-BFGS, Liu & Nocedal 1989) to the ideal bonds, angles and chiral volumes of
+    `stereochemistry`, flat bases, links of 1.6 Å and no clashes, while C1' and the bases are held where they were and
+    with whom they pair and stack (by `interactions`; found where left out). Residues of one segment are bonded, however
+    far apart; of a file those of consecutive numbers. Missing atoms are placed, but for a strand's first phosphate.
+    Raises DataError where no nucleotide has its frame, or the file cannot be read.
+    """
+    start = structure if isinstance(structure, Chain) else join_near(read_structure(structure).chains)
+    if not start.has_frame.any():
+        raise DataError("no nucleotide has C1', C4' and N9 or N1: there is nothing to refine from", "give all atoms")
+    whole, num_renewed = renew(start)
+    known = interactions or find_interactions(whole)
+    gaps = np.append(np.linalg.norm(whole.atom("P")[1:] - whole.atom("O3'")[:-1], axis=-1), 0)
+    joined = np.append(np.diff(whole.segments) == 0, False)
+    for limit in GAPS:
+        closed = joined & (gaps <= limit)
+        refined = _descend(whole, closed, known, steps)
+        if _shift(whole, refined) <= MAX_SHIFT:
+            break
+    excess = max(1.0, _shift(whole, refined) / MAX_SHIFT)
+    if excess > 1:
+        refined = replace(refined, atoms=whole.atoms + (refined.atoms - whole.atoms) / np.float32(excess))
+    num_placed = int(whole.resolved.sum() - start.resolved.sum())
+    return Refinement(start, refined, num_placed, num_renewed, int((joined & ~closed & np.isfinite(gaps)).sum()))
+
+
+def join_near(chains: Sequence[Chain]) -> Chain:
+    """The chains of a file as one molecule, in which residues of consecutive numbers are neighbours if near.
+
+    A model's links may be gaps, which a reader takes for the ends of strands.
+    """
+    joined = []
+    for chain in chains:
+        steps = np.linalg.norm(np.diff(chain.atom("C1'"), axis=0), axis=-1)
+        near = np.isin(np.diff(chain.residue_numbers), (0, 1)) & ~(steps > STEP)
+        breaks = (np.diff(chain.segments) > 0) & ~near
+        joined.append(replace(chain, segments=np.append(0, np.cumsum(breaks))))
+    return join(joined)
+
+
+def _shift(start: Chain, end: Chain) -> float:
+    moved = np.linalg.norm(end.atom("C1'") - start.atom("C1'"), axis=-1)
+    return float(moved[np.isfinite(moved)].mean()) if np.isfinite(moved).any() else 0.0
+
+
+_RIBOSE = ("C5'", "C4'", "O4'", "C3'", "O3'", "C2'", "O2'", "C1'")
+_IN_RIBOSE, _IN_PHOSPHATE = (
+    np.isin(np.arange(NUM_ATOMS), [ATOM_INDEX[name] for name in names])
+    for names in (_RIBOSE, ("P", "OP1", "OP2", "O5'"))
+)
+_IN_BASE = np.arange(NUM_ATOMS) >= len(BACKBONE)
+_PARTS = ((_IN_BASE, _IN_BASE | (np.arange(NUM_ATOMS) == ATOM_INDEX["C1'"])), (_IN_RIBOSE, _IN_RIBOSE),
+          (_IN_PHOSPHATE, _IN_PHOSPHATE))  # fmt: skip
+"""Base, ribose and phosphate: the atoms of each, and those that say where it is."""
+
+
+def renew(chain: Chain) -> tuple[Chain, int]:
+    """The chain with missing atoms placed, and broken or inverted parts put anew; how many residues had such parts.
+
+    A part is the ideal one, laid over its own atoms; over all atoms of its residue where fewer than three are there.
+    """
+    atoms = chain.atoms.astype(np.float64)
+    ideal = np.nan_to_num(TEMPLATE[chain.bases].astype(np.float64))
+    exists, broken = ATOM_MASK[chain.bases], _broken(chain)
+    renewed = np.zeros(len(chain), dtype=bool)
+    first = np.append(True, np.diff(chain.segments) != 0)[: len(chain)]
+    for part, guides in _PARTS:
+        known = chain.resolved & guides
+        known = np.where((known.sum(axis=1) >= 3)[:, None], known, chain.resolved)
+        placeable = known.sum(axis=1) >= 3
+        anew = broken[:, part].any(axis=1) & placeable
+        weights = np.where(placeable[:, None], known, 1.0)
+        laid = move(ideal, *superpose(ideal, np.nan_to_num(atoms), weights))
+        absent = exists & part & placeable[:, None] & ~chain.resolved
+        if part is _IN_PHOSPHATE:  # a strand may begin with a hydroxyl
+            absent[first & ~chain.resolved[:, ATOM_INDEX["P"]]] &= ~np.isin(np.arange(NUM_ATOMS), (0, 1, 2))
+        replaced = absent | (exists & part & anew[:, None] & chain.resolved)
+        atoms[replaced] = laid[replaced]
+        renewed |= anew
+    return replace(chain, atoms=atoms.astype(np.float32)), int(renewed.sum())
+
+
+def _broken(chain: Chain) -> Bool[np.ndarray, "n 27"]:
+    """Atoms of bonds that are far off, and centres of the wrong hand."""
+    broken = np.zeros((len(chain), NUM_ATOMS), dtype=bool)
+    off = np.abs(BONDS.measure(chain) - BONDS.ideal[chain.bases]) > BROKEN
+    off &= (BONDS.offsets[chain.bases] == 0).all(axis=-1)
+    rows, terms = np.nonzero(off)
+    slots = BONDS.slots[chain.bases[rows], terms]
+    parts = [part for part, _ in _PARTS]
+    within = np.any([part[slots].all(axis=1) for part in parts], axis=0)
+    broken[rows[within, None], slots[within]] = True
+    rows, terms = np.nonzero(CENTRES.measure(chain) * CENTRES.ideal[chain.bases] < 0)
+    broken[rows, CENTRES.slots[chain.bases[rows], terms, 0]] = True
+    return broken
+
+
+def _descend(chain: Chain, linked: Bool[np.ndarray, "n"], interactions: Interactions, steps: int) -> Chain:
+    restraints = restrain(chain, linked, interactions)
+    atoms = torch.from_numpy(np.nan_to_num(chain.atoms.reshape(-1, 3))).requires_grad_()
+    for softness, share in STAGES:
+        optimiser = torch.optim.LBFGS([atoms], max_iter=BLOCK, history_size=HISTORY, line_search_fn="strong_wolfe")
+        last = math.inf
+        for _ in range(math.ceil(steps * share / BLOCK)):
+            energy = partial(restraints.energy, atoms, restraints.contacts(atoms), softness)
+            now = optimiser.step(partial(_with_gradient, atoms, energy)).item()
+            if last - now < CONVERGED * last:
+                break
+            last = now
+    found = atoms.detach().numpy().reshape(chain.atoms.shape)
+    return replace(chain, atoms=np.where(chain.resolved[..., None], found, np.float32(np.nan)))
+
+
+def _with_gradient(atoms: Tensor, energy: Callable[[], Tensor]) -> Tensor:
+    atoms.grad = None
+    total = energy()
+    total.backward()
+    return total

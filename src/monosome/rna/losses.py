@@ -18,6 +18,8 @@ _FIRST_EDGE, _LAST_EDGE = 2.3125, 21.6875
 NUM_PLDDT_BINS = 50
 INCLUSION = 15.0
 """Atoms closer than this in the native count for lDDT, in Å (Mariani et al. 2013)."""
+SMOOTH_INCLUSION = 30.0
+"""The same for the smooth loss, of nucleic acids (Abramson et al. 2024, Suppl. Alg. 27)."""
 THRESHOLDS = (0.5, 1.0, 2.0, 4.0)
 """Deviations in Å that lDDT averages over (Mariani et al. 2013)."""
 
@@ -40,6 +42,23 @@ def fape(
     distances = ((predicted - true).square().sum(-1) + _FAPE_EPS).sqrt()
     clamped = torch.minimum(distances, clamp[:, None, None])
     return masked_mean(clamped, masks[0].unsqueeze(2) * masks[1].unsqueeze(1)) / FAPE_UNIT
+
+
+def smooth_lddt_loss(
+    predicted: Float[Tensor, "b n p 3"], true: Float[Tensor, "b n p 3"], mask: Float[Tensor, "b n p"]
+) -> Float[Tensor, "b"]:
+    """1 − lDDT of each chain with soft thresholds, over points of different residues (Abramson et al. 2024, Alg. 27).
+
+    A pair within 30 Å in the native counts the mean of sigmoid(t − |change of distance|) over t of 0.5, 1, 2 and 4 Å.
+    0 for a chain without such a pair.
+    """
+    points, native, known = predicted.flatten(1, 2), true.flatten(1, 2), mask.flatten(1, 2)
+    distances = _distances(native)
+    change = (_distances(points) - distances).abs()
+    kept = torch.stack([(threshold - change).sigmoid() for threshold in THRESHOLDS]).mean(dim=0)
+    residue = torch.arange(predicted.shape[1], device=predicted.device).repeat_interleave(predicted.shape[2])
+    counts = known.unsqueeze(1) * known.unsqueeze(2) * (residue.unsqueeze(0) != residue.unsqueeze(1))
+    return masked_mean(1 - kept, counts * (distances < SMOOTH_INCLUSION))
 
 
 def distogram_loss(

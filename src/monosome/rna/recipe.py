@@ -66,7 +66,8 @@ class BetaRhoModelConfig(Section):
 
 
 class StructureLossConfig(LossConfig):
-    """FAPE, distogram and pLDDT; AlphaFold 2 weighs them 1, 0.3 and 0.01 (Jumper et al. 2021, Suppl. 1.9)."""
+    """FAPE, distogram and pLDDT, which AlphaFold 2 weighs 1, 0.3 and 0.01 (Jumper et al. 2021, Suppl. 1.9); and terms
+    that are off unless they are given a weight."""
 
     fape: Weight = 1.0
     """Weight of the frame-aligned point error, in units of 10 Å."""
@@ -74,13 +75,19 @@ class StructureLossConfig(LossConfig):
     """Weight of the cross-entropy of C1'–C1' distance bins."""
     plddt: Weight = 0.01
     """Weight of the cross-entropy of the predicted lDDT's bins."""
+    tm: Weight = 0.0
+    """Weight of 1 − TM-score of C1', by the RNA d0 of the chain or crop. It says little of a chain that is far off:
+    give it a ramp."""
+    smooth_lddt: Weight = 0.0
+    """Weight of 1 − smooth lDDT over C1', C4', P and the base's nitrogen, pairs within 30 Å (Abramson et al. 2024,
+    Suppl. Alg. 27)."""
     unclamped_share: Share = 0.5
     """Share of training examples whose FAPE is not clamped at 10 Å. AlphaFold 2 uses 0.1; with a clamp alone an RNA
     that starts far from its fold gets no gradient from most of its pairs."""
 
     def weights(self) -> Mapping[str, float]:
-        """Weights of "fape", "distogram" and "plddt"."""
-        return {"fape": self.fape, "distogram": self.distogram, "plddt": self.plddt}
+        """Weights of the terms."""
+        return {name: getattr(self, name) for name in ("fape", "distogram", "plddt", "tm", "smooth_lddt")}
 
 
 class BetaRhoConfig(Config):

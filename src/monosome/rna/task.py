@@ -19,12 +19,22 @@ from monosome.rna.features import featurise
 from monosome.rna.frames import Frames
 from monosome.rna.geometry import helix_frames, place_atoms
 from monosome.rna.inputs import INPUTS, disturbed
-from monosome.rna.losses import FAPE_UNIT, distogram_loss, expected_plddt, fape, lddt, plddt_loss, unclamped
+from monosome.rna.losses import (
+    FAPE_UNIT,
+    distogram_loss,
+    expected_plddt,
+    fape,
+    lddt,
+    plddt_loss,
+    smooth_lddt_loss,
+    unclamped,
+)
 from monosome.rna.model import BetaRho, Outputs
 from monosome.rna.nucleotides import BASES, encode
 from monosome.rna.pairing import unknown_pairing
 from monosome.rna.recipe import BetaRhoConfig
 from monosome.rna.superposition import move, superpose
+from monosome.rna.tm_loss import soft_tm_score
 from monosome.rna.tm_score import tm_score
 from monosome.sequences.clusters import split_by_cluster, split_by_date
 from monosome.task import Examples, Loss, Metric, Row, Task
@@ -110,7 +120,7 @@ class BetaRhoTask(Task[ChainExample, ChainBatch, Outputs]):
         return outputs
 
     def loss(self, outputs: Outputs, batch: ChainBatch) -> Loss:
-        """FAPE (mean over iterations), distogram and pLDDT, each a mean over the chain, summed over chains."""
+        """FAPE (mean over iterations) and the other terms, each a mean over the chain, summed over chains."""
         with torch.autocast(batch.mask.device.type, enabled=False):
             c1, c1_mask = batch.points[:, :, 0], batch.points_mask[:, :, 0]
             predicted = outputs.frames.translations
@@ -119,6 +129,11 @@ class BetaRhoTask(Task[ChainExample, ChainBatch, Outputs]):
                 "distogram": distogram_loss(outputs.distogram_logits, c1, c1_mask),
                 "plddt": plddt_loss(outputs.plddt_logits, predicted, c1, c1_mask),
             }
+            if self.config.loss.tm:
+                terms["tm"] = 1 - soft_tm_score(predicted, c1, c1_mask)
+            if self.config.loss.smooth_lddt:
+                placed = place_points(outputs.frames, batch.bases)
+                terms["smooth_lddt"] = smooth_lddt_loss(placed, batch.points, batch.points_mask)
         return Loss({name: values.sum() for name, values in terms.items()}, float(len(batch.mask)))
 
     def _fape(self, frames: Frames, batch: ChainBatch) -> Float[Tensor, "b"]:

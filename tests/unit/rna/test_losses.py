@@ -6,7 +6,16 @@ import pytest
 import torch
 
 from monosome.rna.frames import Frames
-from monosome.rna.losses import distogram_loss, expected_plddt, fape, lddt, masked_mean, plddt_loss, unclamped
+from monosome.rna.losses import (
+    distogram_loss,
+    expected_plddt,
+    fape,
+    lddt,
+    masked_mean,
+    plddt_loss,
+    smooth_lddt_loss,
+    unclamped,
+)
 from tests.unit.rna.test_frames import random_frames
 
 NO_CLAMP = torch.tensor([math.inf])
@@ -80,3 +89,25 @@ def test_the_unclamped_share_is_met() -> None:
     assert unclamped(draws, 0.3).isinf().float().mean().item() == pytest.approx(0.3, abs=0.02)
     assert unclamped(draws, 0.0).isinf().sum() == 0
     assert unclamped(draws, 1.0).isinf().all()
+
+
+def test_smooth_lddt_by_hand() -> None:
+    """Two residues of one point, 10 Å apart, predicted 11 Å apart: the change is 1 Å; beyond 30 Å nothing counts."""
+    true = torch.tensor([[[[0.0, 0, 0]], [[10.0, 0, 0]], [[90.0, 0, 0]]]])
+    predicted = torch.tensor([[[[0.0, 0, 0]], [[11.0, 0, 0]], [[0.0, 0, 0]]]])
+    kept = torch.tensor([0.5, 1.0, 2.0, 4.0]).sub(1.0).sigmoid().mean()
+    assert smooth_lddt_loss(predicted, true, torch.ones(1, 3, 1)).item() == pytest.approx(1 - kept.item())
+    assert smooth_lddt_loss(predicted, true, torch.tensor([[[1.0], [0.0], [1.0]]])).item() == 0
+
+
+def test_smooth_lddt_sees_no_motion_and_no_distance_within_a_residue() -> None:
+    points = torch.randn(1, 6, 4, 3, generator=torch.Generator().manual_seed(0)) * 6
+    turned = points.clone()
+    turned[..., 0] = -turned[..., 0]
+    mask = torch.ones(1, 6, 4)
+    assert smooth_lddt_loss(turned + 50, points, mask).item() == pytest.approx(
+        smooth_lddt_loss(points, points, mask).item(), abs=1e-5
+    )
+    alone = torch.zeros(1, 6, 4)
+    alone[:, 2] = 1
+    assert smooth_lddt_loss(points, points, alone).item() == 0

@@ -142,3 +142,16 @@ def test_four_hairpins_are_learned_by_heart_from_frames_at_the_origin(seed: int,
     after = Trainer(task, tmp_path / "run", progress=False).fit().rows
     assert [row.id for row in after] == [chain.id for chain in four.chains]
     assert all(row.values["rmsd"] <= 0.5 for row in after), [row.values["rmsd"] for row in after]
+
+
+def test_further_terms_are_computed_where_they_count() -> None:
+    task = _task("data.num_synthetic=8", "loss.tm=1.0", "loss.smooth_lddt=0.5", "loss.ramps.tm=[0,100]")
+    model = task.model()
+    batch = task.collate([task.examples("train")[0], task.examples("train")[1]])
+    loss = task.loss(task.forward(model, batch), batch)
+    assert {"tm", "smooth_lddt"} <= loss.sums.keys()
+    assert 0 < loss.sums["tm"].item() < 2
+    loss.sums["tm"].backward()
+    gradients = [weight.grad for weight in model.structure.parameters() if weight.grad is not None]
+    assert any(gradient.abs().sum() > 0 for gradient in gradients)
+    assert "tm" not in _task("data.num_synthetic=8").loss(task.forward(model, batch), batch).sums

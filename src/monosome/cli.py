@@ -155,14 +155,23 @@ def fold(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")],
     checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="A run or checkpoint of BetaRho.")] = None,
     num_models: Annotated[int, typer.Option(min=1, max=100, help="Structures per target.")] = 5,
+    ss: Annotated[
+        Path | None, typer.Option("--ss", help="Secondary structure: dot-bracket, bpseq, ct, pair probabilities.")
+    ] = None,
+    msa: Annotated[Path | None, typer.Option("--msa", help="Alignment: FASTA, a2m, a3m, Stockholm.")] = None,
+    shape: Annotated[Path | None, typer.Option("--shape", help="SHAPE or DMS reactivities: RDAT, CSV.")] = None,
     format: Annotated[Literal["cif", "pdb"], typer.Option(help="File format of the structures.")] = "cif",
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
     """Predict RNA structures: DIR/<id>/model_1.cif, best first, with confidence.json and report.html."""
     from monosome.commands import fold as command
+    from monosome.rna.evidence import Given
 
-    command.run(targets, out, checkpoint=checkpoint, num_models=num_models, format=format, seed=seed, json=json)
+    given = Given(ss, msa, shape)
+    command.run(
+        targets, out, checkpoint=checkpoint, num_models=num_models, format=format, seed=seed, given=given, json=json
+    )
 
 
 @app.command()

@@ -32,7 +32,10 @@ OPTIONS = {
     "doctor": ["--json"],
     "evaluate": ["run", "--split", "--set", "--importance", "--out -o", "--json"],
     "explain": ["section", "--domain", "--json"],
-    "fold": ["targets", "--out -o", "--checkpoint", "--num-models", "--format", "--seed", "--json"],
+    "fold": [
+        *("targets", "--out -o", "--checkpoint", "--num-models", "--ss", "--msa", "--shape", "--format", "--seed"),
+        "--json",
+    ],
     "generate": [
         "checkpoint",
         "--num -n",

@@ -77,8 +77,8 @@ def test_torsions_are_those_of_dssr(data_folder: Path):
     assert np.median(values) < 0.05
 
 
-# MCQ4Structures as published with RNA-Puzzles, two decimals; which torsions it ran over is not stated. Of one strand: in
-# puzzle 1, two copies of one, some models were compared in the order of the file and some in the other.
+# MCQ4Structures as published with RNA-Puzzles, two decimals; which torsions it ran over is not stated. Molecules of one
+# strand: in puzzle 1, two copies of one, some models were compared in the order of the file and some in the other.
 @pytest.mark.data
 @pytest.mark.parametrize(
     ("puzzle", "native", "num", "correlation", "degrees"),

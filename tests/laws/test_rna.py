@@ -7,7 +7,7 @@ import pytest
 import torch
 from rnas import rna_task
 
-from monosome.rna.examples import ChainBatch, example
+from monosome.rna.examples import ChainBatch, Recipe
 from monosome.rna.frames import Frames
 from monosome.rna.task import BetaRhoTask
 
@@ -75,7 +75,7 @@ def test_deleting_the_coordinates_changes_no_feature_and_no_prediction(
     task: BetaRhoTask, model: torch.nn.Module
 ) -> None:
     whole = task.examples("train")[0]
-    blind = example(replace(whole.chain, atoms=np.full_like(whole.chain.atoms, np.nan)), whole.group)
+    blind = Recipe().example(replace(whole.chain, atoms=np.full_like(whole.chain.atoms, np.nan)), whole.group)
     for name in ("single", "pair", "offsets"):
         assert np.array_equal(getattr(whole.features, name), getattr(blind.features, name)), name
     seen, unseen = (task.forward(model, task.collate([each])) for each in (whole, blind))

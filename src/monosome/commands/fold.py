@@ -17,6 +17,7 @@ from monosome.commands.output import print_json, print_table
 from monosome.errors import DataError
 from monosome.evaluate.page import Chapter, Picture, Report, Table, write_report
 from monosome.rna.drawing import arcs_svg, structure_svg
+from monosome.rna.evidence import Given
 from monosome.rna.files import write_structure
 from monosome.rna.nucleotides import parse_sequence
 from monosome.rna.pairing import pairs_of
@@ -34,10 +35,16 @@ def run(
     num_models: int,
     format: Literal["cif", "pdb"],
     seed: int,
+    given: Given,
     json: bool,
 ) -> None:
-    """Fold every target and say what was made."""
+    """Fold every target and say what was made.
+
+    Raises DataError where files are `given`, which are of one RNA, and there are several.
+    """
     records = read_targets(targets)
+    if len(records) > 1 and given != Given():
+        raise DataError(f"--ss, --msa and --shape are of one RNA, and there are {len(records)}", "fold them one by one")
     folders = _folders(out, records)
     predictor = load(checkpoint)
     command = shlex.join(["monosome", *sys.argv[1:]])
@@ -51,7 +58,7 @@ def run(
     ):
         started = time.monotonic()
         _refuse_filled(folder)  # again: where case does not count, an earlier target may have the same one
-        predictions = predictor.fold(record.sequence, id=record.id, num_models=num_models, seed=seed)
+        predictions = predictor.fold(record.sequence, id=record.id, num_models=num_models, seed=seed, given=given)
         write_target(folder, record, predictions, predictor, command, format=format)
         made.append(
             {

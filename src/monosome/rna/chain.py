@@ -67,6 +67,10 @@ class Chain:
             segments=self.segments[positions],
         )
 
+    def as_one_strand(self) -> "Chain":
+        """The chain without its breaks, which are seen in coordinates: features of natural RNA must not know them."""
+        return replace(self, segments=np.zeros_like(self.segments))
+
 
 def find_segments(atoms: Float32[np.ndarray, "n 27 3"]) -> Int64[np.ndarray, "n"]:
     """Index of the unbroken strand of each residue, from the O3'–P link to the next residue.

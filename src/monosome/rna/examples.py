@@ -1,8 +1,8 @@
 """Chains as the network meets them: features, and coordinates to learn from."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -11,11 +11,12 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from monosome.rna.chain import Chain
-from monosome.rna.features import Features, featurise
+from monosome.rna.evidence import EvidenceSource
+from monosome.rna.features import Evidence, Features, Input, featurise, layout
 from monosome.rna.frames import Frames
 from monosome.rna.geometry import duplex, helix_frames, partner_frames, random_hairpin
 from monosome.rna.nucleotides import ATOM_INDEX, BASES, FRAME_ATOMS, TEMPLATE
-from monosome.rna.pairing import predict_pairing
+from monosome.rna.pairing import pairs_of
 from monosome.rna.start import Start, start_frames
 from monosome.task import Batch
 
@@ -26,11 +27,15 @@ NUM_POINTS = len(POINTS) + 1
 
 @dataclass(frozen=True, eq=False)
 class ChainExample:
-    """A chain with its features; `group` is the cluster that it is held out with."""
+    """A chain with its features; `group` is the cluster that it is held out with.
+
+    `start` has the frames that the network starts from where they are worked out once for the chain.
+    """
 
     chain: Chain
     features: Features
     group: str
+    start: Frames | None = None
 
     @property
     def id(self) -> str:
@@ -63,11 +68,33 @@ class ChainBatch(Batch):
         return Frames(self.start_rotations, self.start_translations)
 
 
-class ChainExamples:
-    """A split: chains with their groups, featurised when they are first asked for."""
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """How an example is made of a chain: what is gathered of it, which inputs that becomes, and where it starts."""
 
-    def __init__(self, chains: Sequence[Chain], groups: Sequence[str]) -> None:
-        self.chains, self.groups = list(chains), list(groups)
+    source: EvidenceSource = field(default_factory=EvidenceSource)
+    inputs: Mapping[str, Input] = field(default_factory=lambda: layout((), 0))
+    start: Start = "helix"
+
+    def example(self, chain: Chain, group: str = "") -> ChainExample:
+        """The chain with features made of its sequence, its strands and the evidence alone."""
+        evidence = self.source.gather(chain.id, chain.sequence, chain.segments)
+        return self.example_of(chain, evidence, group)
+
+    def example_of(self, chain: Chain, evidence: Evidence, group: str = "", seed: int = 0) -> ChainExample:
+        """The chain with features made of evidence that is given; other seeds lay out its helices in other ways."""
+        start = None
+        if self.start == "paired":
+            pairs = pairs_of(evidence.pairing.structure)
+            start = start_frames("paired", torch.from_numpy(chain.segments), pairs, seed)
+        return ChainExample(chain, featurise(chain.sequence, chain.segments, evidence, self.inputs), group, start)
+
+
+class ChainExamples:
+    """A split: chains with their groups, made into examples when they are first asked for."""
+
+    def __init__(self, chains: Sequence[Chain], groups: Sequence[str], recipe: Recipe | None = None) -> None:
+        self.chains, self.groups, self.recipe = list(chains), list(groups), recipe or Recipe()
         self._made: dict[int, ChainExample] = {}
 
     def __len__(self) -> int:
@@ -75,23 +102,19 @@ class ChainExamples:
 
     def __getitem__(self, index: int) -> ChainExample:
         if index not in self._made:
-            self._made[index] = example(self.chains[index], self.groups[index])
+            self._made[index] = self.recipe.example(self.chains[index], self.groups[index])
         return self._made[index]
 
     @cached_property
     def content_hash(self) -> str:
-        """Digest of names, sequences, strands and coordinates."""
+        """Digest of names, sequences, strands, coordinates, and of the files of evidence where there are some."""
         digest = hashlib.sha256()
         for chain, group in zip(self.chains, self.groups, strict=True):
             digest.update(f"{chain.id} {chain.sequence} {group}".encode())
             digest.update(np.nan_to_num(chain.atoms).astype(np.float32).tobytes() + chain.segments.tobytes())
+        if self.recipe.source.folders:
+            digest.update(self.recipe.source.digest([chain.id for chain in self.chains]).encode())
         return digest.hexdigest()
-
-
-def example(chain: Chain, group: str = "") -> ChainExample:
-    """The chain with features made of its sequence and strands alone."""
-    pairing = predict_pairing(chain.sequence, chain.segments)
-    return ChainExample(chain, featurise(chain.sequence, chain.segments, pairing), group)
 
 
 def crop(whole: ChainExample, length: int, draw: int) -> ChainExample:
@@ -101,7 +124,8 @@ def crop(whole: ChainExample, length: int, draw: int) -> ChainExample:
         return whole
     start = draw % (spare + 1)
     stretch = whole.chain.subset(np.arange(start, start + length))
-    return ChainExample(stretch, whole.features.crop(start, length), whole.group)
+    frames = None if whole.start is None else whole.start[start : start + length]
+    return ChainExample(stretch, whole.features.crop(start, length), whole.group, frames)
 
 
 def synthetic_chains(num: int, seed: int) -> tuple[list[Chain], list[str]]:
@@ -132,7 +156,10 @@ def _duplex(seed: int) -> Chain:
 def collate(examples: Sequence[ChainExample], start: Start, clamp: Float[Tensor, "b"]) -> ChainBatch:
     """One padded batch; whatever is not known is zero and masked."""
     length = max(len(each.chain) for each in examples)
-    starts = [start_frames(start, torch.from_numpy(each.chain.segments)) for each in examples]
+    starts = [
+        start_frames(start, torch.from_numpy(each.chain.segments)) if each.start is None else each.start
+        for each in examples
+    ]
     points, points_mask = zip(*(_points(each.chain) for each in examples), strict=True)
     return ChainBatch(
         single=_padded([torch.from_numpy(each.features.single) for each in examples], length),

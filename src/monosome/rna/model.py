@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from monosome.rna.features import NUM_OFFSETS, NUM_PAIR, NUM_SINGLE
+from monosome.rna.features import NUM_OFFSETS, layout, num_channels
 from monosome.rna.frames import Frames
 from monosome.rna.ipa import StructureModule
 from monosome.rna.losses import NUM_DISTANCE_BINS, NUM_PLDDT_BINS
@@ -33,10 +33,12 @@ class BetaRho(nn.Module):
     def __init__(self, config: BetaRhoModelConfig) -> None:
         super().__init__()
         c, d = config.single_channels, config.pair_channels
-        self.embed_single = nn.Linear(NUM_SINGLE, c)
-        self.embed_pair = nn.Linear(NUM_PAIR, d)
+        inputs = layout(config.inputs, config.embedding_channels)
+        num_single, num_pair = num_channels(inputs, "single"), num_channels(inputs, "pair")
+        self.embed_single = nn.Linear(num_single, c)
+        self.embed_pair = nn.Linear(num_pair, d)
         self.embed_offset = nn.Embedding(NUM_OFFSETS, d)
-        self.embed_left, self.embed_right = nn.Linear(NUM_SINGLE, d), nn.Linear(NUM_SINGLE, d)
+        self.embed_left, self.embed_right = nn.Linear(num_single, d), nn.Linear(num_single, d)
         self.trunk = nn.ModuleList(TrunkBlock(c, d, config.num_heads) for _ in range(config.num_trunk_blocks))
         self.structure = StructureModule(config)
         self.distogram = nn.Sequential(nn.LayerNorm(d), nn.Linear(d, NUM_DISTANCE_BINS))

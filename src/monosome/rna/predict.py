@@ -16,13 +16,14 @@ from monosome.errors import CheckpointError, HardwareError
 from monosome.hardware.detect import detect
 from monosome.hardware.presets import preset
 from monosome.rna.chain import Chain, empty_atoms
-from monosome.rna.examples import ChainExample, collate
-from monosome.rna.features import featurise
+from monosome.rna.evidence import Given
+from monosome.rna.examples import Recipe, collate
+from monosome.rna.features import Evidence, layout
 from monosome.rna.geometry import place_atoms
 from monosome.rna.losses import FAPE_UNIT, expected_plddt
 from monosome.rna.model import BetaRho, Outputs
 from monosome.rna.nucleotides import parse_sequence
-from monosome.rna.pairing import Pairing, predict_pairing, sample_structures, unknown_pairing
+from monosome.rna.pairing import Pairing, sample_structures, unknown_pairing
 from monosome.rna.recipe import BetaRhoConfig
 from monosome.train.checkpoint import find, load_manifest, load_weights
 from monosome.train.memory import Fitting
@@ -65,21 +66,33 @@ class Predictor:
     fingerprint: str
     fitting: Fitting = field(default_factory=Fitting)
 
-    def fold(self, sequence: str, *, id: str = "query", num_models: int = 5, seed: int = 0) -> list[Prediction]:
+    def fold(
+        self,
+        sequence: str,
+        *,
+        id: str = "query",
+        num_models: int = 5,
+        seed: int = 0,
+        given: Given | None = None,
+    ) -> list[Prediction]:
         """Candidates, best first; the same for the same seed.
 
-        The first comes from ViennaRNA's whole ensemble. Each further one leans half on a secondary structure sampled
-        from that ensemble, and starts from frames moved at random by 1 Å. Raises DataError for letters that are no
-        RNA, HardwareError naming the longest length that does fit when memory runs out.
+        The first comes from ViennaRNA's whole ensemble, or from the secondary structure that is given. Each further one
+        leans half on a structure sampled from the ensemble, where none is given, and starts from frames moved at random
+        by 1 Å. Raises DataError for letters that are no RNA and for files that do not fit them, HardwareError naming
+        the longest length that does fit when memory runs out.
         """
         letters, _ = parse_sequence(sequence)
         segments = np.zeros(len(letters), dtype=np.int64)
         chain = Chain(id, letters, empty_atoms(len(letters)), np.arange(1, len(letters) + 1), segments)
+        given = given or Given()
+        evidence, is_certain = given.evidence(letters, self.config.model.inputs), given.secondary is not None
         found: list[Prediction] = []
         with process_settings(self.config.execution, self.config.numerics):
             # Suppressed, not caught: an error that is being handled would keep the tensors that filled the memory.
             with suppress(HardwareError), self._trying(len(chain)):
-                found = list(self._candidates(chain, num_models, seed))
+                pairings = _pairings(chain.sequence, evidence, num_models, seed, is_certain=is_certain)
+                found = list(self._candidates(chain, evidence, pairings, seed))
             if not found:
                 tried = f"out of memory folding, at 1 example of length {len(chain)}"
                 raise HardwareError(f"{tried}; the longest that fits is {self._longest_that_fits(chain)}", SHORTER)
@@ -95,34 +108,51 @@ class Predictor:
         length = len(chain) // 2
         while length > self.fitting.longest:
             with suppress(HardwareError), self._trying(length):
-                self._run(chain.subset(range(length)), unknown_pairing(length), torch.zeros(length, 3))
+                self._run(chain.subset(range(length)), Evidence(unknown_pairing(length)), torch.zeros(length, 3))
             length //= 2
         return self.fitting.longest
 
-    def _candidates(self, chain: Chain, num_models: int, seed: int) -> Iterator[Prediction]:
-        ensemble = predict_pairing(chain.sequence, chain.segments)
-        sampled = sample_structures(chain.sequence, num_models - 1, seed) if num_models > 1 else []
-        pairings = [ensemble, *(_leaning(ensemble, structure) for structure in sampled)]
-        for number, pairing in enumerate(pairings):
-            outputs = self._run(chain, pairing, _jitter(len(chain), seed, number))
-            origin = f"sampled structure {number}, start moved" if number else "ensemble pair probabilities"
+    def _candidates(
+        self, chain: Chain, evidence: Evidence, pairings: Sequence[tuple[Pairing, str]], seed: int
+    ) -> Iterator[Prediction]:
+        for number, (pairing, origin) in enumerate(pairings):
+            outputs = self._run(chain, replace(evidence, pairing=pairing), _jitter(len(chain), seed, number), number)
             yield _prediction(chain, outputs, pairing.structure, origin)
 
     @torch.no_grad()
-    def _run(self, chain: Chain, pairing: Pairing, jitter: Float[Tensor, "n 3"]) -> Outputs:
-        example = ChainExample(chain, featurise(chain.sequence, chain.segments, pairing), "")
-        batch = collate([example], self.config.model.start, torch.tensor([FAPE_UNIT]))
+    def _run(self, chain: Chain, evidence: Evidence, jitter: Float[Tensor, "n 3"], number: int = 0) -> Outputs:
+        model = self.config.model
+        recipe = Recipe(inputs=layout(model.inputs, model.embedding_channels), start=model.start)
+        batch = collate([recipe.example_of(chain, evidence, seed=number)], model.start, torch.tensor([FAPE_UNIT]))
         batch = replace(batch, start_translations=batch.start_translations + jitter)
         batch = batch.to(next(self.model.parameters()).device)
         outputs: Outputs = self.model(batch.single, batch.pair, batch.offsets, batch.start, batch.mask)
         return outputs
 
 
+def _pairings(sequence: str, evidence: Evidence, num: int, seed: int, *, is_certain: bool) -> list[tuple[Pairing, str]]:
+    """The pairing of each candidate, and where it comes from."""
+    if is_certain:
+        origin = "the secondary structure that was given"
+        return [(evidence.pairing, origin), *[(evidence.pairing, f"{origin}, start moved")] * (num - 1)]
+    few = sample_structures(sequence, num - 1, seed, reactivities=evidence.reactivities) if num > 1 else []
+    sampled = [
+        (_leaning(evidence.pairing, structure), f"sampled structure {number}, start moved")
+        for number, structure in enumerate(few, start=1)
+    ]
+    return [(evidence.pairing, "ensemble pair probabilities"), *sampled]
+
+
 def fold(
-    sequence: str, *, checkpoint: str | Path | None = None, num_models: int = 5, seed: int = 0
+    sequence: str,
+    *,
+    checkpoint: str | Path | None = None,
+    num_models: int = 5,
+    seed: int = 0,
+    given: Given | None = None,
 ) -> list[Prediction]:
     """Candidate structures of one RNA, best first; see Predictor.fold."""
-    return load(checkpoint).fold(sequence, num_models=num_models, seed=seed)
+    return load(checkpoint).fold(sequence, num_models=num_models, seed=seed, given=given)
 
 
 def load(path: str | Path | None = None) -> Predictor:

@@ -194,7 +194,7 @@ class _Work:
 
 def _write(out: Path, entry: Entry, source_sha256: str) -> Row:
     """The row of a chain whose NPZ is written and whose base-pair probabilities are in the cache."""
-    predict_pairing(entry.chain.sequence, entry.chain.segments)
+    predict_pairing(entry.chain.sequence, entry.chain.as_one_strand().segments)
     return prepared.write_entry(out, entry, source_sha256)
 
 

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from monosome.config import Config, DataConfig, LossConfig, OptimConfig, Place, Section
+from monosome.rna.features import Source
+from monosome.rna.start import Start
 
 Count = Annotated[int, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]
@@ -22,6 +24,12 @@ class ChainDataConfig(DataConfig):
     from ideal A-form geometry."""
     num_synthetic: Count = 256
     """Chains built where there is no path, held-out ones included."""
+    msa: Place = ""
+    """Folder of alignments (FASTA, a2m, a3m, Stockholm), each named by its chain; see model.inputs."""
+    probing: Place = ""
+    """Folder of reactivities (RDAT, CSV), each named by its chain."""
+    embeddings: Place = ""
+    """Folder of language-model embeddings (NPZ, NPY), each named by its chain."""
     valid_share: Annotated[float, Field(gt=0, lt=1)] = 0.15
     """Share of the chains that is held out, in whole clusters."""
     valid_after: Day = ""
@@ -61,8 +69,16 @@ class BetaRhoModelConfig(Section):
     stop_rotation_gradient: bool = False
     """Stop the gradient of rotations between iterations, as AlphaFold 2 does for stability. Small models learn faster
     without: after 400 steps on ideal hairpins and duplexes held-out RMSD was 5.6 Å without and 7.2 Å with."""
-    start: Literal["identity", "helix"] = "helix"
-    """Frames before the first block: all at the origin, or each strand a straight A-form helix."""
+    start: Start = "helix"
+    """Frames before the first block: all at the origin; each strand a straight A-form helix; or laid out from base
+    pairs, helices ideal and stacked through small loops."""
+    inputs: tuple[Source, ...] = ()
+    """What the network is told besides the sequence, its strands and its base-pair probabilities. context: the bases
+    two before and after; thermodynamics: positional entropy, stacking and opening energies (ViennaRNA); evolution:
+    conservation, gaps, depth and covariation of an alignment (data.msa); probing: SHAPE or DMS reactivities, which
+    ViennaRNA takes into account too (data.probing); embedding: of an RNA language model (data.embeddings)."""
+    embedding_channels: Count = 640
+    """Channels of the embeddings: 640 for RNA-FM, 1280 for RiNALMo, 256 for RibonanzaNet."""
 
 
 class StructureLossConfig(LossConfig):

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,11 +15,20 @@ from torch import Tensor, nn
 from monosome.errors import DataError
 from monosome.rna.chain import Chain
 from monosome.rna.dataset import read_collection
-from monosome.rna.examples import ChainBatch, ChainExample, ChainExamples, collate, crop, place_points, synthetic_chains
-from monosome.rna.features import featurise
+from monosome.rna.evidence import FOLDERS, EvidenceSource
+from monosome.rna.examples import (
+    ChainBatch,
+    ChainExample,
+    ChainExamples,
+    Recipe,
+    collate,
+    crop,
+    place_points,
+    synthetic_chains,
+)
+from monosome.rna.features import Evidence, Input, Source, layout
 from monosome.rna.frames import Frames
 from monosome.rna.geometry import helix_frames, place_atoms
-from monosome.rna.inputs import INPUTS, disturbed
 from monosome.rna.losses import (
     FAPE_UNIT,
     distogram_loss,
@@ -69,11 +79,28 @@ class BetaRhoTask(Task[ChainExample, ChainBatch, Outputs]):
         return BetaRho(self.config.model)
 
     @cached_property
+    def _inputs(self) -> dict[str, Input]:
+        return layout(self.config.model.inputs, self.config.model.embedding_channels)
+
+    @cached_property
+    def _recipe(self) -> Recipe:
+        """How examples are made. Raises DataError for an input whose folder is not named or not there."""
+        folders: dict[Source, Path] = {}
+        for source in self.config.model.inputs:
+            if source in FOLDERS:
+                folders[source] = Path(getattr(self.config.data, FOLDERS[source])).expanduser()
+                if not getattr(self.config.data, FOLDERS[source]) or not folders[source].is_dir():
+                    hint = f"name it: data.{FOLDERS[source]}=FOLDER"
+                    raise DataError(f"model.inputs has {source}, and there is no folder of its files", hint)
+        return Recipe(EvidenceSource(self.config.model.inputs, folders), self._inputs, self.config.model.start)
+
+    @cached_property
     def _splits(self) -> dict[str, ChainExamples]:
         data = self.config.data
         if data.path:
             collection = read_collection(data.path)
-            chains, groups, dates = list(collection.chains), list(collection.groups), list(collection.dates)
+            chains = [chain.as_one_strand() for chain in collection.chains]
+            groups, dates = list(collection.groups), list(collection.dates)
         else:
             chains, groups = synthetic_chains(data.num_synthetic, self.config.seed)
             dates = [""] * len(chains)
@@ -92,6 +119,7 @@ class BetaRhoTask(Task[ChainExample, ChainBatch, Outputs]):
             name: ChainExamples(
                 [chains[place] for place, side in zip(kept, split, strict=True) if side == name],
                 [groups[place] for place, side in zip(kept, split, strict=True) if side == name],
+                self._recipe,
             )
             for name in ("train", "valid")
         }
@@ -170,11 +198,11 @@ class BetaRhoTask(Task[ChainExample, ChainBatch, Outputs]):
 
     def inputs(self) -> Sequence[str]:
         """Names of the network's inputs."""
-        return tuple(INPUTS)
+        return tuple(self._inputs)
 
     def disturbed(self, example: ChainExample, name: str, seed: int | None) -> ChainExample:
         """The chain with one input shuffled over its residues, or unknown."""
-        return replace(example, features=disturbed(example.features, name, seed))
+        return replace(example, features=example.features.disturbed(self._inputs[name], seed))
 
     def dummy(self, length: int) -> ChainExample:
         """A straight helix of A, C, G and U in turn that pairs with nothing."""
@@ -182,7 +210,8 @@ class BetaRhoTask(Task[ChainExample, ChainBatch, Outputs]):
         atoms = place_atoms(helix_frames(length), torch.from_numpy(encode(sequence))).numpy()
         segments = np.zeros(length, dtype=np.int64)
         chain = Chain("dummy", sequence, atoms, np.arange(1, length + 1), segments)
-        return ChainExample(chain, featurise(sequence, segments, unknown_pairing(length)), "dummy")
+        evidence = Evidence(unknown_pairing(length))
+        return Recipe(inputs=self._inputs).example_of(chain, evidence, "dummy")
 
     def blocks(self, model: nn.Module) -> list[nn.Module]:
         """Trunk blocks, then blocks of the structure module."""

@@ -8,6 +8,7 @@ import pytest
 
 from monosome.commands import fold
 from monosome.errors import DataError
+from monosome.rna.evidence import Given
 from monosome.rna.recipe import BetaRhoConfig
 from monosome.rna.task import BetaRhoTask
 from monosome.train.loop import Trainer
@@ -27,8 +28,9 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _fold(targets: str, out: Path, checkpoint: Path, *, format: str = "cif") -> None:
-    fold.run(targets, out, checkpoint=checkpoint, num_models=2, format=format, seed=0, json=True)  # type: ignore[arg-type]
+def _fold(targets: str, out: Path, checkpoint: Path, *, format: str = "cif", given: Given | None = None) -> None:
+    given = given or Given()
+    fold.run(targets, out, checkpoint=checkpoint, num_models=2, format=format, seed=0, given=given, json=True)  # type: ignore[arg-type]
 
 
 def _fasta(folder: Path, *names: str) -> str:
@@ -86,3 +88,14 @@ def test_two_targets_of_one_folder_are_refused_before_anything_is_written(checkp
     with pytest.raises(DataError, match="'a/b' and 'a_b' would both go to"):
         _fold(_fasta(tmp_path, "a/b", "a_b"), tmp_path / "out", checkpoint)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_secondary_structure_is_taken_as_given(tmp_path: Path, checkpoint: Path) -> None:
+    (tmp_path / "x.db").write_text("..((....))..\n")
+    _fold(_fasta(tmp_path, "one"), tmp_path / "out", checkpoint, given=Given(secondary=tmp_path / "x.db"))
+    confidence = json.loads((tmp_path / "out" / "one" / "confidence.json").read_text())
+    assert {model["secondary_structure"] for model in confidence["models"]} == {"..((....)).."}
+    with pytest.raises(DataError, match="are of one RNA"):
+        _fold(_fasta(tmp_path, "a", "b"), tmp_path / "more", checkpoint, given=Given(secondary=tmp_path / "x.db"))
+    with pytest.raises(DataError, match="no input for an alignment"):
+        _fold(_fasta(tmp_path, "one"), tmp_path / "msa", checkpoint, given=Given(msa=tmp_path / "x.fasta"))

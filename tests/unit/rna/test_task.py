@@ -155,3 +155,18 @@ def test_further_terms_are_computed_where_they_count() -> None:
     gradients = [weight.grad for weight in model.structure.parameters() if weight.grad is not None]
     assert any(gradient.abs().sum() > 0 for gradient in gradients)
     assert "tm" not in _task("data.num_synthetic=8").loss(task.forward(model, batch), batch).sums
+
+
+def test_breaks_that_only_coordinates_show_are_no_feature(tmp_path: Path) -> None:
+    whole = hairpin("GGCACGGAAACGUGCC", 6)
+    parted = whole.atoms.copy()
+    parted[8:] += 30
+    for name, chain in (("whole", whole), ("parted", replace(whole, atoms=parted))):
+        write_structure(chain, tmp_path / f"{name}.cif")
+    write_structure(hairpin("GGAUAGCUUCGGCUAUCC", 5), tmp_path / "other.cif")
+    task = _task(f"data.path={tmp_path}", "data.valid_share=0.34")
+    splits = [task.examples(split) for split in ("train", "valid")]
+    found = {split[place].id: split[place] for split in splits for place in range(len(split))}
+    assert np.array_equal(found["parted"].features.single, found["whole"].features.single)
+    assert np.array_equal(found["parted"].features.pair, found["whole"].features.pair)
+    assert np.array_equal(found["parted"].features.offsets, found["whole"].features.offsets)

@@ -80,13 +80,19 @@ def prepare_rna(
         Path | None,
         typer.Option("--held-out", help="FASTA file: its relatives are left out, and listed in leakage.csv."),
     ] = None,
+    msa: Annotated[
+        Path | None, typer.Option("--msa", help="Folder of alignments named by chain: feature files are written too.")
+    ] = None,
+    ss: Annotated[
+        Path | None, typer.Option("--ss", help="File of secondary structures, one for each sequence: the same.")
+    ] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="Processes; 0 uses every core.")] = 0,
     json: Json = False,
 ) -> None:
     """Read RNA chains into one NPZ each and a manifest, with their features; say what was skipped and why."""
     from monosome.commands import prepare as command
 
-    request = command.make_request(source, out, num_workers=jobs, held_out=held_out)
+    request = command.make_request(source, out, num_workers=jobs, held_out=held_out, msa=msa, secondary=ss)
     command.run_rna(request, json=json)
 
 

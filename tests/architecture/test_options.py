@@ -47,7 +47,7 @@ OPTIONS = {
         "--seed",
         "--json",
     ],
-    "prepare rna": ["source", "out", "--held-out", "--jobs -j", "--json"],
+    "prepare rna": ["source", "out", "--held-out", "--msa", "--ss", "--jobs -j", "--json"],
     "refine": ["structure", "--out -o", "--steps", "--json"],
     "sweep": ["sweep", SETTINGS, "--out -o", "--json"],
     "train": ["recipe", SETTINGS, "--out -o", "--json"],

@@ -17,11 +17,13 @@ MAX_NOTES = 20
 """Notes that a table shows; --json gives all."""
 
 
-def make_request(source: Path, out: Path, *, num_workers: int, held_out: Path | None) -> "Request":
+def make_request(
+    source: Path, out: Path, *, num_workers: int, held_out: Path | None, msa: Path | None, secondary: Path | None
+) -> "Request":
     """What the command line asked for."""
     from monosome.rna.preparation import Request  # here, so that the verb stands without this domain too
 
-    return Request(source, out, num_workers, held_out)
+    return Request(source, out, num_workers, held_out, msa, secondary)
 
 
 def run_rna(request: "Request", *, json: bool) -> None:

@@ -2,45 +2,54 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Float32, Int64
 
 from monosome.errors import DataError
 from monosome.rna.alignment import read_alignment
 from monosome.rna.embeddings import read_embedding
 from monosome.rna.evolution import evolution
 from monosome.rna.features import Evidence, Source
-from monosome.rna.pairing import predict_local_energies, predict_pairing
+from monosome.rna.pairing import (
+    LONGEST_WHOLE,
+    STANDARD,
+    Conditions,
+    Pairing,
+    predict_local_energies,
+    predict_pairing,
+    sample_structures,
+)
 from monosome.rna.probing import read_reactivities
 from monosome.rna.secondary import read_secondary
 
 FOLDERS: Mapping[Source, str] = {"evolution": "msa", "probing": "probing", "embedding": "embeddings"}
 """Sources that are read from files, and the setting of `data` that names their folder."""
+NUM_SAMPLES = 50
+"""Structures that are sampled of a chain: a pair of probability one half is told as 0.5 ± 0.07."""
 
 
 @dataclass(frozen=True)
 class EvidenceSource:
-    """What to gather for each chain; `folders` holds the files of the sources that have some.
+    """What to gather for each chain, which folds in `conditions`; `folders` holds the files of the sources that have some.
 
     A file is of the chain whose name its own begins with, up to the first dot: R1107.MSA.fasta, R1107.npz.
     """
 
     sources: Sequence[Source] = ()
     folders: Mapping[Source, Path] | None = None
+    conditions: Conditions = STANDARD
 
     def gather(self, id: str, sequence: str, segments: Int64[np.ndarray, "n"]) -> Evidence:
         """What is known of a chain; coordinates have no part in it. Raises DataError for a file that cannot be read."""
         probing, msa, embedding = (self.file(source, id) for source in ("probing", "evolution", "embedding"))
         reactivities = read_reactivities(probing, sequence) if probing else None
-        has_energies = "thermodynamics" in self.sources
-        return Evidence(
-            pairing=predict_pairing(sequence, segments, reactivities=reactivities),
-            energies=predict_local_energies(sequence, segments, reactivities=reactivities) if has_energies else None,
+        folded = _folded(sequence, segments, self.conditions, reactivities, self.sources)
+        return replace(
+            folded,
             evolution=evolution(read_alignment(msa, sequence)) if msa else None,
-            reactivities=reactivities,
             embedding=read_embedding(embedding, sequence).values if embedding else None,
         )
 
@@ -72,7 +81,7 @@ class Given:
     msa: Path | None = None
     shape: Path | None = None
 
-    def evidence(self, sequence: str, sources: Sequence[Source]) -> Evidence:
+    def evidence(self, sequence: str, sources: Sequence[Source], conditions: Conditions = STANDARD) -> Evidence:
         """What they tell of the sequence, ViennaRNA filling in for a structure that is not given.
 
         Raises DataError for a file that cannot be read, is of another sequence, or that the network has no input for.
@@ -81,11 +90,42 @@ class Given:
             raise DataError("this checkpoint has no input for an alignment", "leave out --msa, or name another one")
         segments = np.zeros(len(sequence), dtype=np.int64)
         reactivities = read_reactivities(self.shape, sequence) if self.shape else None
-        has_energies = "thermodynamics" in sources
         pairing = read_secondary(self.secondary, sequence) if self.secondary else None
-        return Evidence(
-            pairing=pairing or predict_pairing(sequence, segments, reactivities=reactivities),
-            energies=predict_local_energies(sequence, segments, reactivities=reactivities) if has_energies else None,
-            evolution=evolution(read_alignment(self.msa, sequence)) if self.msa else None,
-            reactivities=reactivities,
-        )
+        folded = _folded(sequence, segments, conditions, reactivities, sources, pairing)
+        return replace(folded, evolution=evolution(read_alignment(self.msa, sequence)) if self.msa else None)
+
+
+def _folded(
+    sequence: str,
+    segments: Int64[np.ndarray, "n"],
+    conditions: Conditions,
+    reactivities: Float32[np.ndarray, "n"] | None,
+    sources: Sequence[Source],
+    own: Pairing | None = None,
+) -> Evidence:
+    """What ViennaRNA says that the sources want, with `own` pairs instead of its own where there are some."""
+    told = (conditions, reactivities)
+    return Evidence(
+        pairing=own or predict_pairing(sequence, segments, *told),
+        energies=predict_local_energies(sequence, segments, *told) if "thermodynamics" in sources else None,
+        reactivities=reactivities,
+        samples=_samples(sequence, segments, conditions, reactivities) if "samples" in sources else (),
+    )
+
+
+def _samples(
+    sequence: str,
+    segments: Int64[np.ndarray, "n"],
+    conditions: Conditions,
+    reactivities: Float32[np.ndarray, "n"] | None,
+) -> Sequence[str]:
+    """NUM_SAMPLES structures, each strand by itself, the same for the same sequence; unpaired above LONGEST_WHOLE."""
+    drawn = []
+    for strand in np.split(np.arange(len(sequence)), np.flatnonzero(np.diff(segments)) + 1):
+        if len(strand) > LONGEST_WHOLE:
+            drawn.append(["." * len(strand)] * NUM_SAMPLES)
+            continue
+        letters = sequence[strand[0] : strand[-1] + 1]
+        own = None if reactivities is None else reactivities[strand]
+        drawn.append(sample_structures(letters, NUM_SAMPLES, 0, conditions, own))
+    return ["".join(parts) for parts in zip(*drawn, strict=True)]

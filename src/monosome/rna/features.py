@@ -7,9 +7,10 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Float32, Int64
 
+from monosome.errors import DataError
 from monosome.rna.evolution import Evolution
 from monosome.rna.nucleotides import BASES, WATSON_CRICK, WOBBLE, encode
-from monosome.rna.pairing import LocalEnergies, Pairing
+from monosome.rna.pairing import LocalEnergies, Pairing, pairs_of
 
 MAX_OFFSET = 32
 """Residues further apart than this along a strand look the same (Jumper et al. 2021, Suppl. Alg. 4)."""
@@ -20,7 +21,7 @@ WINDOW = (-2, -1, 1, 2)
 ENERGY_UNIT = 5.0
 """kcal/mol per unit of an energy channel; a stack gives about 2, opening a stem 5 to 20."""
 
-Source = Literal["context", "thermodynamics", "evolution", "probing", "embedding"]
+Source = Literal["context", "thermodynamics", "structures", "samples", "evolution", "probing", "embedding"]
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,17 @@ class Input:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What is known of a chain besides its sequence; None where it is not, NaN where it is not of one residue."""
+    """What is known of a chain besides its sequence; None where it is not, NaN where it is not of one residue.
+
+    `samples` are structures drawn from ViennaRNA's ensemble, in dot-bracket form.
+    """
 
     pairing: Pairing
     energies: LocalEnergies | None = None
     evolution: Evolution | None = None
     reactivities: Float32[np.ndarray, "n"] | None = None
     embedding: Float32[np.ndarray, "n c"] | None = None
+    samples: Sequence[str] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +91,10 @@ _FURTHER: Mapping[Source, Sequence[_Part]] = {
         ("single", "positional entropy", 1),
         ("single", "stacking energy", 1),
         ("single", "opening energy", 1),
+        ("single", "ensemble", 4),
     ],
+    "structures": [("pair", "secondary structures", 3)],
+    "samples": [("pair", "sampled structures", 1)],
     "evolution": [
         ("single", "conservation", 1),
         ("single", "gap share", 1),
@@ -118,7 +126,10 @@ def num_channels(inputs: Mapping[str, Input], where: Literal["single", "pair"]) 
 def featurise(
     sequence: str, segments: Int64[np.ndarray, "n"], evidence: Evidence, inputs: Mapping[str, Input]
 ) -> Features:
-    """The features of a chain from its sequence and what is known of it; what is not known is zero."""
+    """The features of a chain from its sequence and what is known of it; what is not known is zero.
+
+    Raises DataError for an embedding that has not the channels of its input.
+    """
     length = len(sequence)
     single = np.zeros((length, num_channels(inputs, "single")), dtype=np.float32)
     pair = np.zeros((length, length, num_channels(inputs, "pair")), dtype=np.float32)
@@ -126,6 +137,10 @@ def featurise(
         if each.where != "offsets":
             values = _values(name, sequence, segments, evidence)
             if values is not None:
+                width = each.channels[1] - each.channels[0]
+                if values.shape[-1] != width:  # all others have theirs by construction
+                    fault = f"the embedding has {values.shape[-1]} channels, the recipe {width}"
+                    raise DataError(fault, f"model.embedding_channels={values.shape[-1]}")
                 (single if each.where == "single" else pair)[..., slice(*each.channels)] = values
     return Features(single, pair, _offsets(segments))
 
@@ -155,6 +170,13 @@ def _values(
             return energies.stacking[:, None] / ENERGY_UNIT if energies else None
         case "opening energy":
             return energies.opening[:, None] / ENERGY_UNIT if energies else None
+        case "ensemble":
+            return np.tile(_ensemble(pairing), (len(bases), 1))
+        case "secondary structures":
+            kinds = (pairing.structure, pairing.centroid, pairing.mea)
+            return np.stack([_contacts([structure]) for structure in kinds], axis=-1)
+        case "sampled structures":
+            return _contacts(evidence.samples)[..., None] if evidence.samples else None
         case "conservation":
             return evolution.conservation[:, None] if evolution else None
         case "gap share":
@@ -177,6 +199,22 @@ def _neighbours(bases: Int64[np.ndarray, "n"], segments: Int64[np.ndarray, "n"])
     places = places.clip(0, len(bases) - 1)
     same = inside & (segments[places] == segments[:, None])
     return (_ONE_HOT[bases[places]] * same[..., None]).reshape(len(bases), -1)
+
+
+def _ensemble(pairing: Pairing) -> Float32[np.ndarray, "4"]:
+    """Of the molecule: MFE, ensemble energy and diversity per residue, and P(MFE); 0 where a user's own pairs have none."""
+    per_residue = np.array([pairing.mfe / ENERGY_UNIT, pairing.ensemble_energy / ENERGY_UNIT, pairing.diversity])
+    return np.nan_to_num([*(per_residue / len(pairing.structure)), pairing.mfe_probability]).astype(np.float32)
+
+
+def _contacts(structures: Sequence[str]) -> Float32[np.ndarray, "n n"]:
+    """Share of the structures that have a pair."""
+    length = len(structures[0])
+    counts = np.zeros((length, length), dtype=np.float32)
+    for structure in structures:
+        for i, j in pairs_of(structure):
+            counts[i, j] = counts[j, i] = counts[i, j] + 1
+    return counts / np.float32(len(structures))
 
 
 def _standardised(coupling: Float32[np.ndarray, "n n"]) -> Float32[np.ndarray, "n n"]:

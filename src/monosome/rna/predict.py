@@ -85,8 +85,8 @@ class Predictor:
         letters, _ = parse_sequence(sequence)
         segments = np.zeros(len(letters), dtype=np.int64)
         chain = Chain(id, letters, empty_atoms(len(letters)), np.arange(1, len(letters) + 1), segments)
-        given = given or Given()
-        evidence, is_certain = given.evidence(letters, self.config.model.inputs), given.secondary is not None
+        given, model = given or Given(), self.config.model
+        evidence, is_certain = given.evidence(letters, model.inputs, model.conditions), given.secondary is not None
         found: list[Prediction] = []
         with process_settings(self.config.execution, self.config.numerics):
             # Suppressed, not caught: an error that is being handled would keep the tensors that filled the memory.
@@ -135,7 +135,8 @@ def _pairings(sequence: str, evidence: Evidence, num: int, seed: int, *, is_cert
     if is_certain:
         origin = "the secondary structure that was given"
         return [(evidence.pairing, origin), *[(evidence.pairing, f"{origin}, start moved")] * (num - 1)]
-    few = sample_structures(sequence, num - 1, seed, reactivities=evidence.reactivities) if num > 1 else []
+    told = (evidence.pairing.conditions, evidence.reactivities)
+    few = sample_structures(sequence, num - 1, seed, *told) if num > 1 else []
     sampled = [
         (_leaning(evidence.pairing, structure), f"sampled structure {number}, start moved")
         for number, structure in enumerate(few, start=1)

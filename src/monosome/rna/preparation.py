@@ -13,6 +13,7 @@ from monosome.errors import DataError
 from monosome.processes import num_processors, worker_pool
 from monosome.rna import prepared, rcsb
 from monosome.rna.dataset import find_clusters
+from monosome.rna.feature_files import FeatureRequest, write_feature_files
 from monosome.rna.ledger import Ledger, SourceRecord
 from monosome.rna.pairing import predict_pairing
 from monosome.rna.prepared import Entry
@@ -32,12 +33,17 @@ DoneT = TypeVar("DoneT")
 
 @dataclass(frozen=True)
 class Request:
-    """What is prepared from where to where; relatives of the FASTA file `held_out` are left out."""
+    """What is prepared from where to where; relatives of the FASTA file `held_out` are left out.
+
+    With a folder of alignments, or a file of secondary structures, feature files are written too.
+    """
 
     source: Path
     out: Path
     num_workers: int = 1
     held_out: Path | None = None
+    msa: Path | None = None
+    secondary: Path | None = None
     archive: str = rcsb.ADDRESS
 
 
@@ -60,6 +66,9 @@ def prepare(request: Request, watch: Watch) -> Preparation:
     out = request.out
     if (out / prepared.MANIFEST).exists() and not prepared.is_prepared(out):
         raise DataError(f"{out} holds another {prepared.MANIFEST}", "choose an empty folder")
+    for path in (request.msa, request.secondary):
+        if path is not None and not path.exists():
+            raise DataError(f"there is no {path}", "--msa takes a folder of alignments, --ss a file of structures")
     held_out = read_fasta(request.held_out) if request.held_out else []
     for left in prepared.unfinished(out):
         left.unlink()
@@ -80,7 +89,20 @@ def prepare(request: Request, watch: Watch) -> Preparation:
     if request.held_out:
         _write_leaks(out / LEAKS, work.leaks)
     prepared.write_manifest(out / prepared.MANIFEST, rows)
+    if request.msa or request.secondary:
+        remarks = [*remarks, *_features(request, rows, watch)]
     return Preparation(rows, work.num_kept, (*notes, *remarks), tuple(work.leaks))
+
+
+def _features(request: Request, rows: Sequence[Row], watch: Watch) -> list[str]:
+    """Notes on the feature files of all chains."""
+    notes: list[str] = []
+    wanted = FeatureRequest(request.out, request.msa, request.secondary)
+    with _workers(request.num_workers) as pool:
+        for number, note in enumerate(write_feature_files(wanted, rows, pool), start=1):
+            notes += [note] if note else []
+            watch(number, len(rows))
+    return notes
 
 
 def _sources(request: Request, watch: Watch) -> tuple[list[Source], list[str]]:

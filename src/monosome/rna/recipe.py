@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from monosome.config import Config, DataConfig, LossConfig, OptimConfig, Place, Section
 from monosome.rna.features import Source
+from monosome.rna.pairing import Conditions
 from monosome.rna.start import Start
 
 Count = Annotated[int, Field(gt=0)]
@@ -14,6 +15,12 @@ Weight = Annotated[float, Field(ge=0)]
 Day = Annotated[str, BeforeValidator(str)]
 """YYYY-MM-DD or empty; TOML reads a day without quotes as a date."""
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _each_once(sources: tuple[Source, ...]) -> tuple[Source, ...]:
+    if len(set(sources)) < len(sources):
+        raise ValueError("each input may be named once")
+    return sources
 
 
 class ChainDataConfig(DataConfig):
@@ -72,13 +79,24 @@ class BetaRhoModelConfig(Section):
     start: Start = "helix"
     """Frames before the first block: all at the origin; each strand a straight A-form helix; or laid out from base
     pairs, helices ideal and stacked through small loops."""
-    inputs: tuple[Source, ...] = ()
+    inputs: Annotated[tuple[Source, ...], AfterValidator(_each_once)] = ()
     """What the network is told besides the sequence, its strands and its base-pair probabilities. context: the bases
-    two before and after; thermodynamics: positional entropy, stacking and opening energies (ViennaRNA); evolution:
+    two before and after; thermodynamics: positional entropy, stacking and opening energies, MFE, ensemble energy, diversity and
+    probability of the MFE structure (ViennaRNA); structures: MFE, centroid and MEA structure; samples: the share of
+    structures sampled from the ensemble that have a pair; evolution:
     conservation, gaps, depth and covariation of an alignment (data.msa); probing: SHAPE or DMS reactivities, which
     ViennaRNA takes into account too (data.probing); embedding: of an RNA language model (data.embeddings)."""
     embedding_channels: Count = 640
     """Channels of the embeddings: 640 for RNA-FM, 1280 for RiNALMo, 256 for RibonanzaNet."""
+    temperature_celsius: Annotated[float, Field(ge=0, le=100)] = 37.0
+    """At which molecules fold, in all that ViennaRNA computes."""
+    salt_molar: Annotated[float, Field(gt=0)] = 1.021
+    """Concentration of monovalent salt that they fold in; 1.021 is that of Turner's energies."""
+
+    @property
+    def conditions(self) -> Conditions:
+        """What molecules fold in."""
+        return Conditions(self.temperature_celsius, self.salt_molar)
 
 
 class StructureLossConfig(LossConfig):

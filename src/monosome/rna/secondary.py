@@ -7,6 +7,7 @@ import re
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tokenize import TokenError
 from zipfile import BadZipFile
 
 import numpy as np
@@ -112,7 +113,7 @@ def _array(path: Path, content: bytes) -> Float64[np.ndarray, "..."]:
         if len(names) == 0 or (len(names) > 1 and names[0] not in PROBABILITY_NAMES):
             raise DataError(f"{path} has no array {PROBABILITY_NAMES[0]!r}", f"it has {', '.join(names) or 'none'}")
         return np.asarray(stored[names[0]], dtype=np.float64)
-    except (OSError, ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, TypeError, EOFError, TokenError, BadZipFile, zlib.error) as error:
         raise DataError(f"{path} is not an array of numbers: {error}", "write it with numpy.savez") from error
 
 

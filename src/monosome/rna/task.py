@@ -92,7 +92,9 @@ class BetaRhoTask(Task[ChainExample, ChainBatch, Outputs]):
                 if not getattr(self.config.data, FOLDERS[source]) or not folders[source].is_dir():
                     hint = f"name it: data.{FOLDERS[source]}=FOLDER"
                     raise DataError(f"model.inputs has {source}, and there is no folder of its files", hint)
-        return Recipe(EvidenceSource(self.config.model.inputs, folders), self._inputs, self.config.model.start)
+        model = self.config.model
+        source = EvidenceSource(model.inputs, folders, model.conditions)
+        return Recipe(source, self._inputs, model.start)
 
     @cached_property
     def _splits(self) -> dict[str, ChainExamples]:

@@ -20,7 +20,9 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(source: Path, out: Path, *, json: bool, held_out: Path | None = None) -> None:
-    prepare.run_rna(prepare.make_request(source, out, num_workers=1, held_out=held_out), json=json)
+    prepare.run_rna(
+        prepare.make_request(source, out, num_workers=1, held_out=held_out, msa=None, secondary=None), json=json
+    )
 
 
 def test_json_counts_what_there_is_and_says_what_was_left_out(

@@ -25,8 +25,8 @@ def test_partners_share_a_step_and_strands_run_against_each_other():
         ("(((.........(((...))).........)))", 2),  # too long a way
         ("(((...)))(((...)))", 1),  # flush
         ("(((...)))...(((...)))", 2),
-        ("((((((...)))...(((...)))...(((...))))))", 2),  # flush on both sides: one goes with the first stem
-        ("((((...[[[[.))))....]]]]", 2),
+        ("((((((...)))...(((...)))...(((...))))))", 3),  # flush on both sides of the first stem, which takes one
+        ("((((...[[[[.))))....]]]]", 1),  # as pseudoknots of this kind do
         (".....", 1),
     ],
 )

@@ -14,10 +14,13 @@ from monosome.rna.clashes import HALF_ANGLE, HYDROGEN_BOND, METHYLENE, OVERLAP, 
 from monosome.rna.neighbours import pairs_within
 from monosome.rna.nucleotides import NUM_ATOMS
 
-APART = 0.1
+APART = 0.08
 """Atoms are kept this much (Å) farther apart than a clash."""
 SKIN = 1.0
 """Contacts are looked up for atoms that are this much (Å) farther apart than they may be."""
+
+CELL, CROWDED = 4.0, 100.0
+"""Edge of a cube (Å), and how many atoms share one in a heap, on average; in natural chains 4.5 heavy atoms do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +88,12 @@ class Surfaces:
     bonds: Int64[np.ndarray, "b 2"]
 
     def contacts(self, points: Float[np.ndarray, "p 3"]) -> Contacts:
-        """Atoms near enough to run into each other that are not bonded: apart by clashscore's rules, and APART."""
+        """Atoms near enough to run into each other that are not bonded: apart by clashscore's rules, and APART.
+
+        None in a crowd.
+        """
         rows = np.flatnonzero(self.exists)
+        rows = rows[:0] if is_crowded(points[rows]) else rows
         pairs = rows[pairs_within(points[rows], 2 * float(self.radius.max()) - OVERLAP + APART + SKIN)]
         may_bond = (self.gives[pairs] & self.takes[pairs][:, ::-1]).any(axis=1)
         least = self.radius[pairs].sum(axis=1) - OVERLAP + APART - np.where(may_bond, HYDROGEN_BOND, 0)
@@ -95,6 +102,15 @@ class Surfaces:
         is_hydrogen = self.carrier[pairs] != pairs
         free = ~are_bonded(self.bonds, self.carrier[pairs], is_hydrogen)
         return Contacts(torch.from_numpy(pairs[free]), torch.from_numpy(least[free]).float())
+
+
+def is_crowded(points: Float[np.ndarray, "p 3"]) -> bool:
+    """Whether atoms lie in a heap, as where a network has not learned yet: no move of 1 Å would free them.
+
+    Their pairs, of which there are as many as the square of the atoms, are better not looked at.
+    """
+    _, counts = np.unique(np.floor(points / CELL), axis=0, return_counts=True)
+    return bool((counts**2).sum() > CROWDED * counts.sum())
 
 
 def surfaces_of(chain: Chain, hydrogens: Hydrogens, bonds: Int64[np.ndarray, "b 2"]) -> Surfaces:

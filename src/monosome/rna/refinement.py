@@ -14,9 +14,10 @@ from torch import Tensor
 from monosome.errors import DataError
 from monosome.rna.chain import Chain, join
 from monosome.rna.clashes import Clashscore, clashscore
+from monosome.rna.contacts import is_crowded
 from monosome.rna.files import read_structure
 from monosome.rna.interactions import Interactions, find_interactions
-from monosome.rna.nucleotides import ATOM_INDEX, ATOM_MASK, BACKBONE, NUM_ATOMS, TEMPLATE
+from monosome.rna.nucleotides import ATOM_INDEX, ATOM_MASK, ATOM_NAMES, BACKBONE, NUM_ATOMS, TEMPLATE
 from monosome.rna.restraints import restrain
 from monosome.rna.stereochemistry import BONDS, CENTRES, Stereochemistry, stereochemistry
 from monosome.rna.superposition import move, superpose
@@ -31,12 +32,12 @@ BLOCK = 20
 """Steps after which contacts are looked up anew."""
 STAGES = ((0.5, 0.1), (0.15, 0.15), (0.05, 0.25), (0.0, 0.5))
 """How soft bonds are (Å), and for what share of the steps."""
-CONVERGED = 1e-4
+CONVERGED = 1e-3
 """Share of the energy that a block of steps has to gain, or it is the last of its stage."""
 BROKEN = 0.4
 """Bond (Å) too long or short by this: its part of the nucleotide is put anew rather than bent back."""
-GAPS = (np.inf, 12.0, 8.0, 5.0, 3.0)
-"""Links up to this long (Å) are closed; the next where closing moved C1' too far."""
+GAPS = (12.0, 8.0, 5.0, 3.0)
+"""All links are closed; where that moves C1' too far, those up to this long (Å), one length after the other."""
 STEP = 20.0
 """C1'–C1' (Å) above which residues of a file are not neighbours, whatever their numbers."""
 
@@ -110,19 +111,21 @@ def refine(
     if not start.has_frame.any():
         raise DataError("no nucleotide has C1', C4' and N9 or N1: there is nothing to refine from", "give all atoms")
     whole, num_renewed = renew(start)
-    known = interactions or find_interactions(whole)
+    if interactions is None:
+        interactions = Interactions((), ()) if is_crowded(whole.atoms[whole.resolved]) else find_interactions(whole)
     gaps = np.append(np.linalg.norm(whole.atom("P")[1:] - whole.atom("O3'")[:-1], axis=-1), 0)
     joined = np.append(np.diff(whole.segments) == 0, False)
-    for limit in GAPS:
-        closed = joined & (gaps <= limit)
-        refined = _descend(whole, closed, known, steps)
+    widest = float(gaps[joined & np.isfinite(gaps)].max(initial=0))
+    for limit in (math.inf, *(limit for limit in GAPS if limit < widest)):
+        closed = joined & ~(gaps > limit)
+        refined = _descend(whole, closed, interactions, steps)
         if _shift(whole, refined) <= MAX_SHIFT:
             break
     excess = max(1.0, _shift(whole, refined) / MAX_SHIFT)
     if excess > 1:
         refined = replace(refined, atoms=whole.atoms + (refined.atoms - whole.atoms) / np.float32(excess))
     num_placed = int(whole.resolved.sum() - start.resolved.sum())
-    return Refinement(start, refined, num_placed, num_renewed, int((joined & ~closed & np.isfinite(gaps)).sum()))
+    return Refinement(start, refined, num_placed, num_renewed, int((joined & ~closed).sum()))
 
 
 def join_near(chains: Sequence[Chain]) -> Chain:
@@ -144,27 +147,27 @@ def _shift(start: Chain, end: Chain) -> float:
     return float(moved[np.isfinite(moved)].mean()) if np.isfinite(moved).any() else 0.0
 
 
-_RIBOSE = ("C5'", "C4'", "O4'", "C3'", "O3'", "C2'", "O2'", "C1'")
-_IN_RIBOSE, _IN_PHOSPHATE = (
-    np.isin(np.arange(NUM_ATOMS), [ATOM_INDEX[name] for name in names])
-    for names in (_RIBOSE, ("P", "OP1", "OP2", "O5'"))
-)
-_IN_BASE = np.arange(NUM_ATOMS) >= len(BACKBONE)
-_PARTS = ((_IN_BASE, _IN_BASE | (np.arange(NUM_ATOMS) == ATOM_INDEX["C1'"])), (_IN_RIBOSE, _IN_RIBOSE),
-          (_IN_PHOSPHATE, _IN_PHOSPHATE))  # fmt: skip
+def _slots(*names: str) -> Bool[np.ndarray, "27"]:
+    return np.isin(ATOM_NAMES, names)
+
+
+_RIBOSE = _slots("C5'", "C4'", "O4'", "C3'", "O3'", "C2'", "O2'", "C1'")
+_BASE = ~_slots(*BACKBONE)
+_PARTS = ((_BASE, _BASE | _slots("C1'")), (_RIBOSE, _RIBOSE), (~_RIBOSE & ~_BASE, ~_RIBOSE & ~_BASE))
 """Base, ribose and phosphate: the atoms of each, and those that say where it is."""
 
 
 def renew(chain: Chain) -> tuple[Chain, int]:
     """The chain with missing atoms placed, and broken or inverted parts put anew; how many residues had such parts.
 
-    A part is the ideal one, laid over its own atoms; over all atoms of its residue where fewer than three are there.
+    A part is the ideal one, laid over its own atoms; over all atoms of its residue where fewer than three are there. A
+    strand that begins with a hydroxyl gets no phosphate there.
     """
     atoms = chain.atoms.astype(np.float64)
     ideal = np.nan_to_num(TEMPLATE[chain.bases].astype(np.float64))
     exists, broken = ATOM_MASK[chain.bases], _broken(chain)
     renewed = np.zeros(len(chain), dtype=bool)
-    first = np.append(True, np.diff(chain.segments) != 0)[: len(chain)]
+    begins_bare = np.append(True, np.diff(chain.segments) != 0) & ~chain.resolved[:, ATOM_INDEX["P"]]
     for part, guides in _PARTS:
         known = chain.resolved & guides
         known = np.where((known.sum(axis=1) >= 3)[:, None], known, chain.resolved)
@@ -172,9 +175,10 @@ def renew(chain: Chain) -> tuple[Chain, int]:
         anew = broken[:, part].any(axis=1) & placeable
         weights = np.where(placeable[:, None], known, 1.0)
         laid = move(ideal, *superpose(ideal, np.nan_to_num(atoms), weights))
+        if part is _RIBOSE:  # C1' stays
+            laid += np.nan_to_num(chain.atom("C1'") - laid[:, ATOM_INDEX["C1'"]])[:, None]
         absent = exists & part & placeable[:, None] & ~chain.resolved
-        if part is _IN_PHOSPHATE:  # a strand may begin with a hydroxyl
-            absent[first & ~chain.resolved[:, ATOM_INDEX["P"]]] &= ~np.isin(np.arange(NUM_ATOMS), (0, 1, 2))
+        absent[begins_bare] &= ~_slots("P", "OP1", "OP2")
         replaced = absent | (exists & part & anew[:, None] & chain.resolved)
         atoms[replaced] = laid[replaced]
         renewed |= anew
@@ -188,8 +192,7 @@ def _broken(chain: Chain) -> Bool[np.ndarray, "n 27"]:
     off &= (BONDS.offsets[chain.bases] == 0).all(axis=-1)
     rows, terms = np.nonzero(off)
     slots = BONDS.slots[chain.bases[rows], terms]
-    parts = [part for part, _ in _PARTS]
-    within = np.any([part[slots].all(axis=1) for part in parts], axis=0)
+    within = np.any([part[slots].all(axis=1) for part, _ in _PARTS], axis=0)
     broken[rows[within, None], slots[within]] = True
     rows, terms = np.nonzero(CENTRES.measure(chain) * CENTRES.ideal[chain.bases] < 0)
     broken[rows, CENTRES.slots[chain.bases[rows], terms, 0]] = True

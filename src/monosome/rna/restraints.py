@@ -1,7 +1,6 @@
 """What holds a structure together while its geometry is mended, as distances, volumes and places, with their energy."""
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +8,8 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from monosome.rna.base_distances import HOLD, Rows, hold_bases
 from monosome.rna.chain import Chain
-from monosome.rna.clashes import TABLE
 from monosome.rna.contacts import Contacts, Hydrogens, Surfaces, hydrogens_of, place, surfaces_of
 from monosome.rna.frames import EPS
 from monosome.rna.interactions import Interactions
@@ -21,22 +20,14 @@ LEAST_BOND, LEAST_ANGLE = 0.015, 1.2
 """Deviations (Å, degrees) are taken no smaller: those of bases, down to 0.004 Å and 0.4°, only slow the descent."""
 FLATNESS = 0.02
 """How far (Å) atoms of a base stray from its plane."""
-HELD_BOND, HELD_BASES, HELD_C1, HELD_BASE_ATOM, HELD_PHOSPHORUS = 0.1, 0.25, 0.1, 0.5, 3.0
-"""Deviations (Å) of hydrogen bonds, of distances between bases that pair or stack, and of places from the start."""
-HYDROGEN_BONDS = (2.75, 3.1)
-"""Shortest and longest (Å) between donor and acceptor of a base pair."""
-BONDED_REACH, BASES_REACH = 3.6, 6.0
-"""Of paired bases atoms this near (Å) are taken as bonded; of paired or stacked bases distances to this are held."""
-CANONICAL = {
-    "AU": (("N6", "O4"), ("N1", "N3")),
-    "CG": (("N4", "O6"), ("N3", "N1"), ("O2", "N2")),
-    "GU": (("O6", "N3"), ("N1", "O2")),
-}
-"""The hydrogen bonds of Watson–Crick and wobble pairs."""
+PUCKER = 0.3
+"""How far (Å³) the volumes of a ribose's pucker stray: 0.15 Å of C2' and C3'."""
+HELD_C1, HELD_BASE_ATOM, HELD_PHOSPHORUS = 0.1, 0.5, 3.0
+"""Deviations (Å) of places from the start: of the values tried these move TM-score least and lDDT up most."""
 OVERLAP_DEVIATION = 0.05
 """How far (Å) into each other atoms that are not bonded are as much off as a bond by its own deviation."""
-STRAIN, HOLD = 30.0, 3.0
-"""Deviations from which the pull of a term grows no further: of bonds and angles, and of all that holds the start."""
+STRAIN = 30.0
+"""Deviations from which the pull of a bond, an angle or a volume grows no further; HOLD is that of what holds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +110,7 @@ def restrain(chain: Chain, linked: Bool[np.ndarray, "n"], interactions: Interact
     `linked` says which residues are bonded to the next. Terms of atoms that are missing are left out.
     """
     hydrogens = hydrogens_of(chain)
-    shape = [*_shape(chain, linked), *_held(chain, interactions)]
+    shape = [*_shape(chain, linked), *hold_bases(chain, interactions)]
     atoms, target, deviation, reach = (torch.from_numpy(np.concatenate(column)) for column in zip(*shape, strict=True))
     return Restraints(
         Distances(atoms, target.float(), deviation.float(), reach.float()),
@@ -128,10 +119,6 @@ def restrain(chain: Chain, linked: Bool[np.ndarray, "n"], interactions: Interact
         hydrogens,
         surfaces_of(chain, hydrogens, _apply(BONDS, chain, linked)[0]),
     )
-
-
-_Rows = tuple[Int64[np.ndarray, "k 2"], Float[np.ndarray, "k"], Float[np.ndarray, "k"], Float[np.ndarray, "k"]]
-"""Atoms, target, deviation and reach of distances."""
 
 
 def _angles_as_distances() -> Terms:
@@ -190,7 +177,7 @@ def _apply(
     return atoms[known], terms.ideal[bases][known], terms.deviation[bases][known]
 
 
-def _shape(chain: Chain, linked: Bool[np.ndarray, "n"]) -> Sequence[_Rows]:
+def _shape(chain: Chain, linked: Bool[np.ndarray, "n"]) -> list[Rows]:
     rows = []
     for terms, least in ((BONDS, LEAST_BOND), (_SPANS, 0.0)):
         atoms, ideal, deviation = _apply(terms, chain, linked)
@@ -200,9 +187,30 @@ def _shape(chain: Chain, linked: Bool[np.ndarray, "n"]) -> Sequence[_Rows]:
 
 def _volumes(chain: Chain) -> Volumes:
     no_links = np.zeros(len(chain), dtype=bool)
-    found = [_apply(terms, chain, no_links) for terms in (CENTRES, _PLANES)]
+    found = [*(_apply(terms, chain, no_links) for terms in (CENTRES, _PLANES)), _puckers(chain)]
     atoms, ideal, deviation = (torch.from_numpy(np.concatenate(column)) for column in zip(*found, strict=True))
     return Volumes(atoms, ideal.float(), deviation.float())
+
+
+_ABOVE_RING = np.array([[ATOM_INDEX[name] for name in ("O4'", "C1'", "C4'", top)] for top in ("C2'", "C3'")])
+"""Volumes that tell how high C2' and C3' stand above the plane of the other three, as the pucker has it."""
+
+
+def _puckers(chain: Chain) -> tuple[Int64[np.ndarray, "k 4"], Float[np.ndarray, "k"], Float[np.ndarray, "k"]]:
+    """The ideal C3'-endo ring or, where C2' stands higher than C3', C2'-endo: the same with the two exchanged."""
+    low, high = _spanned(TEMPLATE[0, _ABOVE_RING])
+    heights = np.sign(high) * _spanned(chain.atoms[:, _ABOVE_RING])
+    known = np.flatnonzero(np.isfinite(heights).all(axis=1))
+    is_c2_endo = heights[known, 0] > heights[known, 1]
+    target = np.where(is_c2_endo[:, None], [high, low], [low, high])
+    atoms = known[:, None, None] * NUM_ATOMS + _ABOVE_RING
+    return atoms.reshape(-1, 4), target.reshape(-1), np.full(target.size, PUCKER)
+
+
+def _spanned(points: Float[np.ndarray, "*k 4 3"]) -> Float[np.ndarray, "*k"]:
+    """Signed volumes (Å³) that three points span from a first."""
+    one, two, three = np.moveaxis(points[..., 1:, :].astype(np.float64) - points[..., :1, :], -2, 0)
+    return np.asarray((np.cross(one, two) * three).sum(axis=-1))
 
 
 def _anchors(chain: Chain) -> Anchors:
@@ -216,52 +224,3 @@ def _anchors(chain: Chain) -> Anchors:
         torch.from_numpy(chain.atoms[residues, slots]),
         torch.from_numpy(deviation[slots]).float(),
     )
-
-
-def _held(chain: Chain, interactions: Interactions) -> Sequence[_Rows]:
-    """Hydrogen bonds of pairs at their length, other distances between paired and stacked bases as they are."""
-    bonds = {bond for pair in interactions.pairs for bond in _hydrogen_bonds(chain, pair.i, pair.j, pair.is_canonical)}
-    near = {(pair.i, pair.j) for pair in interactions.pairs} | {(stack.i, stack.j) for stack in interactions.stacks}
-    rows = np.array(sorted(near), dtype=np.int64).reshape(-1, 2)
-    slots = np.arange(len(BACKBONE), NUM_ATOMS)
-    one, other = np.meshgrid(slots, slots, indexing="ij")
-    first = (rows[:, :1] * NUM_ATOMS + one.reshape(-1)).reshape(-1)
-    second = (rows[:, 1:] * NUM_ATOMS + other.reshape(-1)).reshape(-1)
-    places = chain.atoms.reshape(-1, 3)
-    distances = np.linalg.norm(places[first] - places[second], axis=-1).astype(np.float64)
-    kept = (distances >= HYDROGEN_BONDS[1]) & (distances <= BASES_REACH)
-    held = np.stack([first, second], axis=1)[kept]
-    bonded = np.array(sorted(bonds), dtype=np.int64).reshape(-1, 2)
-    lengths = np.linalg.norm(places[bonded[:, 0]] - places[bonded[:, 1]], axis=-1).astype(np.float64)
-    return [
-        (held, distances[kept], np.full(len(held), HELD_BASES), np.full(len(held), HOLD)),
-        (bonded, lengths.clip(*HYDROGEN_BONDS), np.full(len(bonded), HELD_BOND), np.full(len(bonded), HOLD)),
-    ]
-
-
-def _hydrogen_bonds(chain: Chain, i: int, j: int, is_canonical: bool) -> list[tuple[int, int]]:
-    """Atoms of two bases that bond: by rule in a canonical pair, else donors near acceptors."""
-    if is_canonical:
-        swapped = chain.sequence[i] > chain.sequence[j]
-        i, j = (j, i) if swapped else (i, j)
-        names = CANONICAL[chain.sequence[i] + chain.sequence[j]]
-        found = [(ATOM_INDEX[one], ATOM_INDEX[other]) for one, other in names]
-    else:
-        gives, takes = _polar(chain.bases[[i, j]])
-        distances = np.linalg.norm(chain.atoms[i][:, None] - chain.atoms[j], axis=-1)
-        may = (gives[0][:, None] & takes[1]) | (takes[0][:, None] & gives[1])
-        found = [(int(one), int(other)) for one, other in np.argwhere(may & (distances <= BONDED_REACH))]
-    return [
-        (i * NUM_ATOMS + one, j * NUM_ATOMS + other)
-        for one, other in found
-        if chain.resolved[i, one] and chain.resolved[j, other]
-    ]
-
-
-def _polar(bases: Int64[np.ndarray, "k"]) -> tuple[Bool[np.ndarray, "k 27"], Bool[np.ndarray, "k 27"]]:
-    """Which atoms of a base have a hydrogen to give, and which a lone pair."""
-    gives = np.zeros((len(bases), NUM_ATOMS), dtype=bool)
-    in_base = np.arange(NUM_ATOMS) >= len(BACKBONE)
-    for row, base in enumerate(bases):
-        gives[row, TABLE.carrier[base, NUM_ATOMS:][TABLE.gives[base, NUM_ATOMS:]]] = True
-    return gives & in_base, TABLE.takes[bases, :NUM_ATOMS] & in_base

@@ -27,7 +27,8 @@ def start_frames(
     if start == "identity":
         return Frames.identity((len(segments),))
     if start == "paired":
-        return paired_frames(segments, pairs, seed)
+        with torch.enable_grad():  # it relaxes by descent, also where a prediction records no gradients
+            return paired_frames(segments, pairs, seed)
     helix = helix_frames(len(segments))
     aside = torch.stack([segments * STRAND_GAP, 0 * segments, 0 * segments], dim=-1)
     places = helix.translations + aside

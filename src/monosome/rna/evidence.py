@@ -33,7 +33,7 @@ NUM_SAMPLES = 50
 
 @dataclass(frozen=True)
 class EvidenceSource:
-    """What to gather for each chain, which folds in `conditions`; `folders` holds the files of the sources that have some.
+    """What to gather for each chain; `folders` holds the files of the sources that have some.
 
     A file is of the chain whose name its own begins with, up to the first dot: R1107.MSA.fasta, R1107.npz.
     """

@@ -202,8 +202,8 @@ def _neighbours(bases: Int64[np.ndarray, "n"], segments: Int64[np.ndarray, "n"])
 
 
 def _ensemble(pairing: Pairing) -> Float32[np.ndarray, "4"]:
-    """Of the molecule: MFE, ensemble energy and diversity per residue, and P(MFE); 0 where a user's own pairs have none."""
-    per_residue = np.array([pairing.mfe / ENERGY_UNIT, pairing.ensemble_energy / ENERGY_UNIT, pairing.diversity])
+    """Of the molecule: MFE, ensemble energy (kcal/mol) and diversity per residue, and P(MFE); 0 where none is known."""
+    per_residue = np.array([pairing.mfe, pairing.ensemble_energy, pairing.diversity])
     return np.nan_to_num([*(per_residue / len(pairing.structure)), pairing.mfe_probability]).astype(np.float32)
 
 

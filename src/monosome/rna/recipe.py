@@ -81,11 +81,11 @@ class BetaRhoModelConfig(Section):
     pairs, helices ideal and stacked through small loops."""
     inputs: Annotated[tuple[Source, ...], AfterValidator(_each_once)] = ()
     """What the network is told besides the sequence, its strands and its base-pair probabilities. context: the bases
-    two before and after; thermodynamics: positional entropy, stacking and opening energies, MFE, ensemble energy, diversity and
-    probability of the MFE structure (ViennaRNA); structures: MFE, centroid and MEA structure; samples: the share of
-    structures sampled from the ensemble that have a pair; evolution:
-    conservation, gaps, depth and covariation of an alignment (data.msa); probing: SHAPE or DMS reactivities, which
-    ViennaRNA takes into account too (data.probing); embedding: of an RNA language model (data.embeddings)."""
+    two before and after; thermodynamics: positional entropy, stacking and opening energies of each residue, energies
+    and diversity of the ensemble (ViennaRNA); structures: of minimum free energy, centroid, of maximum expected
+    accuracy; samples: how many of 50 structures drawn from the ensemble have a pair; evolution: conservation, gaps,
+    depth and covariation of an alignment (data.msa); probing: SHAPE or DMS reactivities, which ViennaRNA takes into
+    account too (data.probing); embedding: of an RNA language model (data.embeddings)."""
     embedding_channels: Count = 640
     """Channels of the embeddings: 640 for RNA-FM, 1280 for RiNALMo, 256 for RibonanzaNet."""
     temperature_celsius: Annotated[float, Field(ge=0, le=100)] = 37.0

@@ -93,8 +93,7 @@ class BetaRhoTask(Task[ChainExample, ChainBatch, Outputs]):
                     hint = f"name it: data.{FOLDERS[source]}=FOLDER"
                     raise DataError(f"model.inputs has {source}, and there is no folder of its files", hint)
         model = self.config.model
-        source = EvidenceSource(model.inputs, folders, model.conditions)
-        return Recipe(source, self._inputs, model.start)
+        return Recipe(EvidenceSource(model.inputs, folders, model.conditions), self._inputs, model.start)
 
     @cached_property
     def _splits(self) -> dict[str, ChainExamples]:

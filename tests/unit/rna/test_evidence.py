@@ -1,12 +1,15 @@
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from monosome.config import build, override
-from monosome.errors import DataError
-from monosome.rna.evidence import EvidenceSource, Given
+from monosome.errors import ConfigError, DataError
+from monosome.rna.chain import Chain
+from monosome.rna.evidence import NUM_SAMPLES, EvidenceSource, Given
 from monosome.rna.examples import ChainExamples, Recipe
+from monosome.rna.features import Source, layout
 from monosome.rna.files import write_structure
 from monosome.rna.geometry import hairpin
 from monosome.rna.recipe import BetaRhoConfig
@@ -14,6 +17,7 @@ from monosome.rna.task import BetaRhoTask
 
 CHAIN = hairpin("GGCACGAAAGUGCC", 5)
 SEGMENTS = np.zeros(14, dtype=np.int64)
+EVERY = get_args(Source)
 SOURCES = ("evolution", "probing", "embedding", "thermodynamics")
 
 
@@ -58,9 +62,12 @@ def test_no_feature_depends_on_coordinates(folders: dict[str, Path]):
     whole = hairpin(CHAIN.sequence, 5)
     blind = whole.subset(range(14))
     blind.atoms[:] = np.nan
-    task = BetaRhoTask(build(BetaRhoConfig, override({"domain": "rna"}, ["model.inputs=['context','thermodynamics']"])))
-    recipe = Recipe(EvidenceSource(SOURCES, folders), task._inputs)
-    first, second = (recipe.example(chain).features for chain in (whole, blind))
+    inputs = layout(EVERY, 6)
+    recipe = Recipe(EvidenceSource(EVERY, folders), inputs)
+    named = (Chain("one", CHAIN.sequence, chain.atoms, chain.residue_numbers, SEGMENTS) for chain in (whole, blind))
+    first, second = (recipe.example(chain).features for chain in named)
+    for each in inputs.values():
+        assert getattr(first, each.where)[..., slice(*each.channels)].any() or each.where == "offsets"
     assert np.array_equal(first.single, second.single)
     assert np.array_equal(first.pair, second.pair)
 
@@ -88,6 +95,41 @@ def test_a_recipe_learns_from_all_its_sources(folders: dict[str, Path], tmp_path
     missing = BetaRhoTask(build(BetaRhoConfig, override({"domain": "rna"}, ["model.inputs=['evolution']"])))
     with pytest.raises(DataError, match="no folder of its files"):
         missing.examples("train")
+
+
+def test_only_what_is_wanted_is_asked_of_viennarna():
+    plain = EvidenceSource().gather("one", CHAIN.sequence, SEGMENTS)
+    assert (plain.energies, len(plain.samples)) == (None, 0)
+    wanted = EvidenceSource(("thermodynamics", "samples")).gather("one", CHAIN.sequence, SEGMENTS)
+    assert wanted.energies is not None
+    assert len(wanted.samples) == NUM_SAMPLES
+    again = EvidenceSource(("samples",)).gather("one", CHAIN.sequence, SEGMENTS)
+    assert again.samples == wanted.samples
+    two = EvidenceSource(("samples",)).gather("two", 2 * CHAIN.sequence, np.repeat([0, 1], 14))
+    assert {len(structure) for structure in two.samples} == {28}
+
+
+def test_molecules_fold_in_the_conditions_of_the_recipe():
+    settings = ["data.num_synthetic=4", "model.temperature_celsius=95", "model.salt_molar=0.1"]
+    hot, standard = (
+        BetaRhoTask(build(BetaRhoConfig, override({"domain": "rna"}, told))).examples("train")[0].features
+        for told in (settings, settings[:1])
+    )
+    assert hot.single[:, 4].mean() > standard.single[:, 4].mean() + 0.1, "less is paired"
+    warm = build(BetaRhoConfig, override({"domain": "rna"}, settings)).model.conditions
+    assert Given().evidence(CHAIN.sequence, (), warm).pairing.conditions == warm
+
+
+def test_an_embedding_of_other_width_says_what_to_set(folders: dict[str, Path]):
+    recipe = Recipe(EvidenceSource(("embedding",), folders), layout(("embedding",), 7))
+    with pytest.raises(DataError, match="6 channels") as error:
+        recipe.example(Chain("one", CHAIN.sequence, CHAIN.atoms, CHAIN.residue_numbers, SEGMENTS))
+    assert "model.embedding_channels=6" in error.value.hint
+
+
+def test_an_input_is_named_once():
+    with pytest.raises(ConfigError, match="once"):
+        build(BetaRhoConfig, override({"domain": "rna"}, ["model.inputs=['context','context']"]))
 
 
 def test_what_a_user_gives_is_taken(folders: dict[str, Path], tmp_path: Path):

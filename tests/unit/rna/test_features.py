@@ -1,9 +1,13 @@
 """Features by hand, on a hairpin and on two strands."""
 
+import math
+from typing import get_args
+
 import numpy as np
+import pytest
 
 from monosome.rna.evolution import Evolution
-from monosome.rna.features import MAX_OFFSET, NUM_OFFSETS, Evidence, Features, featurise, layout, num_channels
+from monosome.rna.features import MAX_OFFSET, NUM_OFFSETS, Evidence, Features, Source, featurise, layout, num_channels
 from monosome.rna.pairing import Pairing
 
 
@@ -48,8 +52,7 @@ def test_a_crop_keeps_what_the_whole_chain_said() -> None:
 
 
 def test_every_source_has_channels_of_its_own() -> None:
-    sources = ("context", "thermodynamics", "evolution", "probing", "embedding")
-    inputs = layout(sources, 7)
+    inputs = layout(get_args(Source), 7)
     for where in ("single", "pair"):
         channels = [c for each in inputs.values() if each.where == where for c in range(*each.channels)]
         assert channels == list(range(num_channels(inputs, where)))
@@ -88,6 +91,24 @@ def test_what_is_known_lands_in_its_channels_and_the_rest_is_zero() -> None:
     unknown = featurise("GACU", np.array([0, 0, 1, 1]), Evidence(_pairing(length)), inputs)
     assert not unknown.single[:, inputs["conservation"].channels[0] :].any()
     assert not unknown.pair[..., inputs["covariation"].channels[0]].any()
+
+
+def test_structures_and_samples_are_pairs() -> None:
+    inputs = layout(("structures", "samples"), 0)
+    known = Evidence(_pairing(9).holding("(((...)))"), samples=("(((...)))", ".((...)).", "." * 9, "." * 9))
+    pair = featurise("GGGAAACCC", np.zeros(9, dtype=np.int64), known, inputs).pair
+    assert pair[0, 8, 2:].tolist() == [1, 1, 1, 0.25]
+    assert pair[7, 1, 2:].tolist() == [1, 1, 1, 0.5]
+    assert pair[0, 7, 2:].tolist() == [0, 0, 0, 0]
+
+
+def test_what_the_ensemble_is_like_stands_at_each_residue() -> None:
+    inputs = layout(("thermodynamics",), 0)
+    strand, nothing = np.zeros(9, dtype=np.int64), np.zeros((9, 9), dtype=np.float32)
+    told = featurise("GGGAAACCC", strand, Evidence(Pairing("(((...)))", -4.5, -5.4, nothing)), inputs).single[:, -4:]
+    assert told == pytest.approx(np.tile([-0.5, -0.6, 0, np.exp(-0.9 / (1.98717e-3 * 310.15))], (9, 1)))
+    own = featurise("GGGAAACCC", strand, Evidence(Pairing("." * 9, math.nan, math.nan, nothing)), inputs).single
+    assert not own[:, -4:].any(), "a user's own pairs have no energies"
 
 
 def test_only_the_input_of_that_name_is_disturbed() -> None:

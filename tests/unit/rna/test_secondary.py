@@ -157,6 +157,13 @@ def test_matrices_that_are_no_probabilities(place: tuple[int, int], value: float
         read_secondary(tmp_path / "wrong.npy", SEQUENCE)
 
 
+def test_a_damaged_header_of_an_array_is_said(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.eye(3))
+    (tmp_path / "x.npy").write_bytes((tmp_path / "x.npy").read_bytes().replace(b"(3, 3)", b"(3, 3 "))
+    with pytest.raises(DataError, match="is not an array"):
+        read_secondary(tmp_path / "x.npy", "ACG")
+
+
 def test_arrays_without_a_known_name_are_asked_for(tmp_path: Path) -> None:
     np.savez(tmp_path / "two.npz", one=_matrix(), two=_matrix())
     with pytest.raises(DataError, match="has no array 'probabilities'"):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int64
 
+from monosome.rna.base_geometry import unit
 from monosome.rna.chain import Chain
 from monosome.rna.neighbours import pairs_within
 from monosome.rna.nucleotides import ATOM_INDEX, ATOM_NAMES, BASES, GLYCOSIDIC, NUM_ATOMS
@@ -155,16 +156,10 @@ def place_hydrogens(chain: Chain) -> Float[np.ndarray, "n h 3"]:
     Bonds are as long as to the centre of the electrons, shorter than to the nucleus.
     """
     bases, atoms, rows = chain.bases, chain.atoms.astype(np.float64), np.arange(len(chain))[:, None]
-    arms = _unit(atoms[rows[:, :, None], TABLE.arms[bases]] - atoms[rows, TABLE.origin[bases]][:, :, None])
-    direction = -_unit(np.where(TABLE.has_arm[bases][..., None], arms, 0).sum(axis=2))
+    arms = unit(atoms[rows[:, :, None], TABLE.arms[bases]] - atoms[rows, TABLE.origin[bases]][:, :, None])
+    direction = -unit(np.where(TABLE.has_arm[bases][..., None], arms, 0).sum(axis=2))
     # Two hydrogens of C5' lie to both sides of the plane of its neighbours, 109.5° apart.
-    across = _unit(np.cross(arms[:, METHYLENE, 0], arms[:, METHYLENE, 1]))
+    across = unit(np.cross(arms[:, METHYLENE, 0], arms[:, METHYLENE, 1]))
     direction[:, METHYLENE] = np.cos(HALF_ANGLE) * direction[:, METHYLENE] + np.sin(HALF_ANGLE) * across
     carriers = atoms[rows, TABLE.carrier[bases, NUM_ATOMS:]]
     return carriers + TABLE.length[bases][..., None] * direction
-
-
-def _unit(vectors: Float[np.ndarray, "*k 3"]) -> Float[np.ndarray, "*k 3"]:
-    """Vectors of length 1; NaN for those of none."""
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return vectors / np.where(lengths > 0, lengths, np.nan)

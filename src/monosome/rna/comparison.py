@@ -16,11 +16,11 @@ from monosome.rna.gdt import gdt_ts
 from monosome.rna.inf import Fidelity, inf
 from monosome.rna.interactions import Interactions, find_interactions, renumber
 from monosome.rna.lddt import Contacts, Lddt, find_contacts, kept_shares, lddt
-from monosome.rna.matching import MIN_POINTS, Matching
+from monosome.rna.matching import Matching
 from monosome.rna.motif_scores import MotifScore, score_motifs
 from monosome.rna.nucleotides import ATOM_INDEX
 from monosome.rna.stereochemistry import bad_atoms
-from monosome.rna.superposition import move, superpose
+from monosome.rna.superposition import MIN_POINTS, move, superpose
 from monosome.rna.tm_score import TMScore, tm_score
 from monosome.rna.torsions import mcq, torsion_differences
 

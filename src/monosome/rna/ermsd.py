@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int64
 
+from monosome.rna.base_geometry import unit
 from monosome.rna.chain import Chain
 from monosome.rna.neighbours import pairs_within
 from monosome.rna.nucleotides import ATOM_INDEX, BASES
@@ -54,15 +55,10 @@ def base_frames(chain: Chain) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarra
     """Centre of the six-membered ring of each base and its axes as rows: x to C2, z normal to the base."""
     ring = np.take_along_axis(chain.atoms, _RING_ATOMS[chain.bases][:, :, None], axis=1).astype(np.float64)
     origins = ring.mean(axis=1)
-    with np.errstate(invalid="ignore"):  # atoms on one line have no frame: NaN
-        x = _unit(ring[:, 0] - origins)
-        z = _unit(np.cross(x, ring[:, 1] - origins))
+    x = unit(ring[:, 0] - origins)
+    z = unit(np.cross(x, ring[:, 1] - origins))  # atoms on one line have no frame: NaN
     axes = np.stack([x, np.cross(z, x), z], axis=1)
     return np.where(np.isfinite(axes).all(axis=(1, 2))[:, None], origins, np.nan), axes
-
-
-def _unit(vectors: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def _near(origins: Float[np.ndarray, "n 3"]) -> Int64[np.ndarray, "k 2"]:

@@ -22,7 +22,6 @@ from monosome.task import Batch
 
 POINTS = ("C1'", "C4'", "P")
 """Atoms whose places FAPE compares, besides the base's nitrogen: where the frame is, and where the backbone runs."""
-NUM_POINTS = len(POINTS) + 1
 
 
 @dataclass(frozen=True, eq=False)

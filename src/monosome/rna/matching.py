@@ -12,7 +12,7 @@ from jaxtyping import Float, Float32, Int64
 from monosome.errors import DataError
 from monosome.rna.chain import Chain, empty_atoms, join
 from monosome.rna.nucleotides import ATOM_INDEX, BACKBONE, NUM_ATOMS
-from monosome.rna.superposition import move, superpose
+from monosome.rna.superposition import MIN_POINTS, move, superpose
 from monosome.rna.tm_align import tm_align
 from monosome.rna.tm_score import tm_score
 from monosome.sequences.alignment import align
@@ -26,8 +26,6 @@ nucleotides the likest had 0.70, and the median of those of 70 has 0.31."""
 MIN_OVERLAP, FULL_OVERLAP = 0.5, 0.9
 """Share of the shorter chain whose numbers the other must have for residues to be paired by number; below the second
 the sequences are looked at too."""
-MIN_POINTS = 3
-"""Fewer points than this superpose in more than one way."""
 FAR = 1e6
 """Å"""
 MISMATCH, GAP = -1.0, -3.0
@@ -102,9 +100,10 @@ def match(models: Sequence[Chain], natives: Sequence[Chain], *, by_number_only: 
         raise _refusal(models, natives, by_number_only)
     paired_by: PairedBy = "number" if all(link.by_number for link in links.values()) else "sequence"
     exchanged, gain = _best_copies(*sides, links)
-    found = _matching(*sides, exchanged if gain > CLEAR_GAIN else links, paired_by)
-    fitted = _matching(*sides, exchanged, paired_by).model if 0 < gain <= CLEAR_GAIN else found.model
-    return replace(found, chain_ids=_chain_ids(natives), fitted=fitted)
+    ids = _chain_ids(natives)
+    found = _matching(*sides, exchanged if gain > CLEAR_GAIN else links, paired_by, ids)
+    fitted = _matching(*sides, exchanged, paired_by, ids).model if 0 < gain <= CLEAR_GAIN else found.model
+    return replace(found, fitted=fitted)
 
 
 def match_structures(models: Sequence[Chain], natives: Sequence[Chain], atom: str = "C1'") -> Matching:
@@ -119,8 +118,8 @@ def match_structures(models: Sequence[Chain], natives: Sequence[Chain], atom: st
         raise DataError(f"fewer than {MIN_POINTS} residues have {atom}", "choose another --atom")
     found = tm_align(model.atom(atom)[places[0]], native.atom(atom)[places[1]], len(places[1]))
     link = _Link(places[0][found.pairs[:, 0]], places[1][found.pairs[:, 1]], by_number=False)
-    matching = _matching([model], [native], {(0, 0): link}, "structure")
-    return replace(matching, chain_ids=_chain_ids(natives), by_name=matching.model.atoms)  # other bases are no mutants
+    matching = _matching([model], [native], {(0, 0): link}, "structure", _chain_ids(natives))
+    return replace(matching, by_name=matching.model.atoms)  # other bases are no mutants
 
 
 def _find_links(models: Sequence[Chain], natives: Sequence[Chain], by_number_only: bool) -> _Links:
@@ -262,7 +261,9 @@ def _total(length: int, parts: Sequence[_Points]) -> float:
     return tm_score(ours, theirs, length).score if len(ours) >= MIN_POINTS else 0.0
 
 
-def _matching(models: Sequence[Chain], natives: Sequence[Chain], links: _Links, paired_by: PairedBy) -> Matching:
+def _matching(
+    models: Sequence[Chain], natives: Sequence[Chain], links: _Links, paired_by: PairedBy, chain_ids: tuple[str, ...]
+) -> Matching:
     native = join(natives)
     model_starts, starts = (np.cumsum([0, *map(len, chains)]) for chains in (models, natives))
     atoms, all_places = empty_atoms(len(native)), np.full(model_starts[-1], -1)
@@ -285,7 +286,7 @@ def _matching(models: Sequence[Chain], natives: Sequence[Chain], links: _Links, 
         num_common=num_common,
         num_differing=num_differing,
         paired_by=paired_by,
-        chain_ids=_chain_ids(natives),
+        chain_ids=chain_ids,
         chain_pairs=tuple(
             (models[row].id, natives[column].id) for row, column in sorted(links, key=lambda key: key[1])
         ),

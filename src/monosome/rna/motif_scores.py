@@ -13,15 +13,13 @@ from monosome.rna.ermsd import ermsd
 from monosome.rna.interactions import BasePair, Interactions
 from monosome.rna.motifs import Helix, Loop, Motifs, find_motifs
 from monosome.rna.nucleotides import HELIX, NUM_ATOMS, TEMPLATE
-from monosome.rna.superposition import best_rotation, superpose
+from monosome.rna.superposition import MIN_POINTS, best_rotation, superpose
 
 KINDS = (
     *("helix", "hairpin", "bulge", "internal", "junction", "exterior"),
     *("pseudoknot", "kissing", "triple", "a_minor"),
 )
 """Classes of motifs, in the order in which they are reported."""
-MIN_POINTS = 3
-"""Fewer points than this superpose in more than one way."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 import numpy as np
 from jaxtyping import Float
 
+MIN_POINTS = 3
+"""Fewer points than this superpose in more than one way."""
 NUM_NEWTON = 50
 """Steps to the largest root at most; five to ten are taken."""
 ROOT_TOLERANCE = 1e-9

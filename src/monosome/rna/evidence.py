@@ -1,5 +1,6 @@
 """Where what is known of a chain besides its sequence comes from: ViennaRNA, and files."""
 
+import glob
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -58,7 +59,9 @@ class EvidenceSource:
         folder = (self.folders or {}).get(source)
         if source not in self.sources or folder is None:
             return None
-        found = sorted(path for path in folder.glob(f"{id}.*") if path.name.partition(".")[0] == id.partition(".")[0])
+        found = sorted(
+            path for path in folder.glob(f"{glob.escape(id)}.*") if path.name.partition(".")[0] == id.partition(".")[0]
+        )
         if len(found) > 1:
             raise DataError(f"{folder} has several files of {id}: {', '.join(path.name for path in found)}")
         return found[0] if found else None

@@ -45,7 +45,7 @@ GAP = 1.9
 def model(chain: Chain, start: Start, pairs: Pairs, seed: int) -> Chain:
     """The start as a chain of one strand with all atoms."""
     strand = np.zeros(len(chain), dtype=np.int64)
-    frames = start_frames(start, torch.from_numpy(strand), pairs, seed)
+    frames = start_frames(start, torch.from_numpy(strand), torch.from_numpy(chain.bases), pairs, seed)
     return replace(chain, segments=strand, atoms=place_atoms(frames, torch.from_numpy(chain.bases)).numpy())
 
 
@@ -111,7 +111,7 @@ def times() -> dict[str, float]:
         taken = []
         for _ in range(5):
             started = time.process_time()
-            start_frames("paired", torch.from_numpy(strand), pairs)
+            start_frames("paired", torch.from_numpy(strand), torch.from_numpy(strand), pairs)
             taken.append(time.process_time() - started)
         found[str(length)] = round(statistics.median(taken), 3)
     return found

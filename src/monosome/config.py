@@ -106,6 +106,9 @@ class TrainConfig(Section):
     """Examples per optimiser step, whatever the micro-batch: changing it changes what is learned."""
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Decay of the moving average of the weights that evaluation and checkpoints use; 0 keeps none."""
+    initial: Place = ""
+    """Run or checkpoint whose weights the first step begins with; layers that it lacks, or has in another shape, keep
+    their random ones. Empty begins with random weights."""
 
 
 class ExecutionConfig(Section):

@@ -9,12 +9,15 @@ from rnas import rna_task
 
 from monosome.rna.examples import ChainBatch, Recipe
 from monosome.rna.frames import Frames
+from monosome.rna.pair_labels import label_pairs
 from monosome.rna.task import BetaRhoTask
 
 
 @pytest.fixture(scope="module")
 def task() -> BetaRhoTask:
-    return rna_task("model.num_ipa_blocks=3")
+    """With everything that a network can have."""
+    terms = [f"loss.{name}=0.5" for name in ("tm", "smooth_lddt")]
+    return rna_task("model.num_ipa_blocks=3", "model.num_recycles=1", "model.triangle_attention=true", *terms)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +88,8 @@ def test_deleting_the_coordinates_changes_no_feature_and_no_prediction(
 @torch.no_grad()
 def test_an_unknown_native_costs_nothing_and_teaches_nothing(task: BetaRhoTask, model: torch.nn.Module) -> None:
     whole = task.examples("train")[0]
-    blind = replace(whole, chain=replace(whole.chain, atoms=np.full_like(whole.chain.atoms, np.nan)))
+    unresolved = replace(whole.chain, atoms=np.full_like(whole.chain.atoms, np.nan))
+    blind = replace(whole, chain=unresolved, pairs=label_pairs(unresolved))
     batch = task.collate([blind])
     loss = task.loss(task.forward(model, batch), batch)
     assert all(float(value) == 0 for value in loss.sums.values())

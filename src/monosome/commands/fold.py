@@ -150,7 +150,7 @@ def _confidence(record: Record, predictions: Sequence[Prediction], predictor: Pr
             "file": f"model_{number}.{format}",
             "mean_plddt": round(prediction.mean_plddt, 3),
             "plddt": [round(float(value), 2) for value in prediction.plddt],
-            "ptm": None,
+            "ptm": round(prediction.ptm, 3),
             "secondary_structure": prediction.structure,
             "origin": prediction.origin,
         }
@@ -199,7 +199,7 @@ def _report(record: Record, predictions: Sequence[Prediction], confidence: dict[
             ),
             Chapter(
                 "Base pairs",
-                "From ViennaRNA, which the network was given.",
+                "Those that model 1 starts from.",
                 [Picture(arcs, "Arcs join paired bases.", wide=True)],
             ),
         ],

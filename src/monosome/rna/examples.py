@@ -1,13 +1,13 @@
 """Chains as the network meets them: features, and coordinates to learn from."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int8, Int64
 from torch import Tensor
 
 from monosome.rna.chain import Chain
@@ -16,7 +16,8 @@ from monosome.rna.features import Evidence, Features, Input, featurise, layout
 from monosome.rna.frames import Frames
 from monosome.rna.geometry import duplex, helix_frames, partner_frames, random_hairpin
 from monosome.rna.nucleotides import ATOM_INDEX, BASES, FRAME_ATOMS, TEMPLATE
-from monosome.rna.pairing import pairs_of
+from monosome.rna.pair_labels import CANONICAL, UNKNOWN, label_pairs, label_structure
+from monosome.rna.pairing import pairs_of, sample_structures
 from monosome.rna.start import Start, start_frames
 from monosome.task import Batch
 
@@ -28,13 +29,15 @@ POINTS = ("C1'", "C4'", "P")
 class ChainExample:
     """A chain with its features; `group` is the cluster that it is held out with.
 
-    `start` has the frames that the network starts from where they are worked out once for the chain.
+    `pairs` are the labels of pair_labels; `starts` are the frames that the network may start from, the first of them
+    where nothing is drawn at random.
     """
 
     chain: Chain
     features: Features
     group: str
-    start: Frames | None = None
+    pairs: Int8[np.ndarray, "n n"]
+    starts: tuple[Frames, ...]
 
     @property
     def id(self) -> str:
@@ -46,7 +49,8 @@ class ChainExample:
 class ChainBatch(Batch):
     """Chains padded to one length. Masks are 1 where there is a residue, a known frame, a known point.
 
-    `points` are the atoms of POINTS and the glycosidic nitrogen, in Å; `clamp` bounds each chain's FAPE, in Å.
+    `points` are the atoms of POINTS and the glycosidic nitrogen, in Å; `clamp` bounds each chain's FAPE, in Å;
+    `seeds` fix what the network draws at random for each (dropout, recycles).
     """
 
     single: Float[Tensor, "b n f"]
@@ -59,12 +63,20 @@ class ChainBatch(Batch):
     points: Float[Tensor, "b n p 3"]
     points_mask: Float[Tensor, "b n p"]
     frames_mask: Float[Tensor, "b n"]
+    pairs: Int64[Tensor, "b n n"]
     clamp: Float[Tensor, "b"]
+    seeds: Int64[Tensor, "b"]
 
     @property
     def start(self) -> Frames:
         """The frames that the network starts from."""
         return Frames(self.start_rotations, self.start_translations)
+
+    @property
+    def true_frames(self) -> Frames:
+        """The native's frames; of no meaning where `frames_mask` is 0."""
+        c1, c4, _, nitrogen = self.points.unbind(2)
+        return Frames.from_points(c1, nitrogen, c4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +86,10 @@ class Recipe:
     source: EvidenceSource = field(default_factory=EvidenceSource)
     inputs: Mapping[str, Input] = field(default_factory=lambda: layout((), 0))
     start: Start = "helix"
+    structures: Mapping[str, str] = field(default_factory=dict)
+    """Dot-bracket of chains, by name, whose pairs are known and whose coordinates are not."""
+    varied_starts: bool = False
+    """Whether `paired` is also laid out from a sampled structure and from the known pairs, for training to draw."""
 
     def example(self, chain: Chain, group: str = "") -> ChainExample:
         """The chain with features made of its sequence, its strands and the evidence alone."""
@@ -82,11 +98,22 @@ class Recipe:
 
     def example_of(self, chain: Chain, evidence: Evidence, group: str = "", seed: int = 0) -> ChainExample:
         """The chain with features made of evidence that is given; other seeds lay out its helices in other ways."""
-        start = None
-        if self.start == "paired":
-            pairs = pairs_of(evidence.pairing.structure)
-            start = start_frames("paired", torch.from_numpy(chain.segments), pairs, seed)
-        return ChainExample(chain, featurise(chain.sequence, chain.segments, evidence, self.inputs), group, start)
+        structure = self.structures.get(chain.id)
+        pairs = label_pairs(chain) if structure is None else label_structure(structure)
+        features = featurise(chain.sequence, chain.segments, evidence, self.inputs)
+        return ChainExample(chain, features, group, pairs, tuple(self._starts(chain, evidence, pairs, seed)))
+
+    def _starts(self, chain: Chain, evidence: Evidence, labels: Int8[np.ndarray, "n n"], seed: int) -> Iterator[Frames]:
+        segments, bases = torch.from_numpy(chain.segments), torch.from_numpy(chain.bases)
+        if chain.id in self.structures or self.start != "paired":  # a chain without coordinates has no use for a layout
+            yield start_frames("identity" if chain.id in self.structures else self.start, segments, bases)
+            return
+        yield start_frames("paired", segments, bases, pairs_of(evidence.pairing.structure), seed)
+        if self.varied_starts:
+            sampled = sample_structures(chain.sequence, 1, seed, evidence.pairing.conditions)[0]
+            yield start_frames("paired", segments, bases, pairs_of(sampled), seed + 1)
+            known = np.argwhere(np.triu(labels) == CANONICAL).tolist()
+            yield start_frames("paired", segments, bases, [(i, j) for i, j in known], seed + 2)
 
 
 class ChainExamples:
@@ -111,20 +138,23 @@ class ChainExamples:
         for chain, group in zip(self.chains, self.groups, strict=True):
             digest.update(f"{chain.id} {chain.sequence} {group}".encode())
             digest.update(np.nan_to_num(chain.atoms).astype(np.float32).tobytes() + chain.segments.tobytes())
+        digest.update(repr(sorted(self.recipe.structures.items())).encode() if self.recipe.structures else b"")
         if self.recipe.source.folders:
             digest.update(self.recipe.source.digest([chain.id for chain in self.chains]).encode())
         return digest.hexdigest()
 
 
 def crop(whole: ChainExample, length: int, draw: int) -> ChainExample:
-    """A stretch of at most that many residues, its place fixed by a random number; features stay the whole chain's."""
-    spare = len(whole.chain) - length
-    if spare <= 0:
-        return whole
-    start = draw % (spare + 1)
-    stretch = whole.chain.subset(np.arange(start, start + length))
-    frames = None if whole.start is None else whole.start[start : start + length]
-    return ChainExample(stretch, whole.features.crop(start, length), whole.group, frames)
+    """A stretch of at most that many residues and one of the starts, both fixed by a random number.
+
+    Features stay the whole chain's.
+    """
+    start = draw % len(whole.starts)
+    first = draw // len(whole.starts) % (max(0, len(whole.chain) - length) + 1)
+    place = slice(first, first + length)
+    stretch = whole.chain.subset(np.arange(len(whole.chain))[place])
+    features, pairs = whole.features.crop(first, length), whole.pairs[place, place]
+    return ChainExample(stretch, features, whole.group, pairs, (whole.starts[start][place],))
 
 
 def synthetic_chains(num: int, seed: int) -> tuple[list[Chain], list[str]]:
@@ -152,13 +182,10 @@ def _duplex(seed: int) -> Chain:
     return Chain(f"duplex-{seed}", made.sequence, made.atoms, made.residue_numbers, made.segments)
 
 
-def collate(examples: Sequence[ChainExample], start: Start, clamp: Float[Tensor, "b"]) -> ChainBatch:
-    """One padded batch; whatever is not known is zero and masked."""
+def collate(examples: Sequence[ChainExample], clamp: Float[Tensor, "b"], seeds: Sequence[int] = ()) -> ChainBatch:
+    """One padded batch, of the first start of each example; whatever is not known is zero and masked."""
     length = max(len(each.chain) for each in examples)
-    starts = [
-        start_frames(start, torch.from_numpy(each.chain.segments)) if each.start is None else each.start
-        for each in examples
-    ]
+    starts = [each.starts[0] for each in examples]
     points, points_mask = zip(*(_points(each.chain) for each in examples), strict=True)
     return ChainBatch(
         single=_padded([torch.from_numpy(each.features.single) for each in examples], length),
@@ -171,7 +198,9 @@ def collate(examples: Sequence[ChainExample], start: Start, clamp: Float[Tensor,
         points=_padded(list(points), length),
         points_mask=_padded(list(points_mask), length),
         frames_mask=_padded([torch.from_numpy(each.chain.has_frame).float() for each in examples], length),
+        pairs=_padded([torch.from_numpy(each.pairs.astype(np.int64)) for each in examples], length, 2, UNKNOWN),
         clamp=clamp,
+        seeds=torch.tensor(seeds or [0] * len(examples)),
     )
 
 
@@ -192,10 +221,10 @@ def _points(chain: Chain) -> tuple[Float[Tensor, "n p 3"], Float[Tensor, "n p"]]
     return points.nan_to_num(), points.isfinite().all(-1).float()
 
 
-def _padded(tensors: Sequence[Tensor], length: int, num_axes: int = 1) -> Tensor:
-    """The tensors stacked, the first `num_axes` axes of each filled up with zeros to `length`."""
+def _padded(tensors: Sequence[Tensor], length: int, num_axes: int = 1, padding: int = 0) -> Tensor:
+    """The tensors stacked, the first `num_axes` axes of each filled up with `padding` to `length`."""
     shape = (len(tensors), *([length] * num_axes), *tensors[0].shape[num_axes:])
-    stacked = tensors[0].new_zeros(shape)
+    stacked = tensors[0].new_full(shape, padding)
     for row, tensor in zip(stacked, tensors, strict=True):
         row[tuple(slice(size) for size in tensor.shape[:num_axes])] = tensor
     return stacked

@@ -9,7 +9,7 @@ from jaxtyping import Float, Float32, Int64
 
 from monosome.errors import DataError
 from monosome.rna.evolution import Evolution
-from monosome.rna.nucleotides import BASES, WATSON_CRICK, WOBBLE, encode
+from monosome.rna.nucleotides import BASES, CAN_PAIR, encode
 from monosome.rna.pairing import LocalEnergies, Pairing, pairs_of
 
 MAX_OFFSET = 32
@@ -161,7 +161,7 @@ def _values(
         case "pair probabilities":
             return pairing.probabilities[..., None]
         case "complementary bases":
-            return _COMPLEMENTARY[bases[:, None], bases[None, :], None]
+            return CAN_PAIR[bases[:, None], bases[None, :], None].astype(np.float32)
         case "neighbouring bases":
             return _neighbours(bases, segments)
         case "positional entropy":
@@ -229,9 +229,6 @@ def _with_flag(values: Float32[np.ndarray, "n"]) -> Float32[np.ndarray, "n 2"]:
 
 
 _ONE_HOT = np.eye(len(BASES), dtype=np.float32)
-_COMPLEMENTARY = np.array(
-    [[float(one + other in WATSON_CRICK | WOBBLE) for other in BASES] for one in BASES], dtype=np.float32
-)
 
 
 def _offsets(segments: Int64[np.ndarray, "n"]) -> Int64[np.ndarray, "n n"]:

@@ -47,6 +47,11 @@ class Frames:
         places = self.apply(inner.translations.unsqueeze(-2)).squeeze(-2)
         return Frames(_product(self.rotations, inner.rotations), places)
 
+    def invert(self) -> "Frames":
+        """The frames that undo these."""
+        places = self.inverse_apply(torch.zeros_like(self.translations).unsqueeze(-2)).squeeze(-2)
+        return Frames(self.rotations.mT, places)
+
     def compose_update(self, update: Float[Tensor, "*batch 6"]) -> "Frames":
         """These frames moved within themselves by a quaternion (1, b, c, d) and a translation in Å.
 

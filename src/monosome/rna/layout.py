@@ -1,8 +1,10 @@
 """A molecule laid out in 3D from its base pairs: rigid stacks of helices, and strands that close between them."""
 
 import functools
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import resources
 from itertools import groupby, pairwise
 
 import numpy as np
@@ -10,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from monosome.rna.cache import Values, cached
 from monosome.rna.chain import Chain
 from monosome.rna.closure import STRETCHED, Layout, relax
 from monosome.rna.frames import EPS, Frames
@@ -40,8 +43,25 @@ def paired_frames(segments: Int64[Tensor, "n"], pairs: Sequence[tuple[int, int]]
     after the other, the nearest along the strand first: of random orientations the one that strands can span, without
     crowding, close to the rest. Then all relax, see `closure.relax`. Other seeds stack and turn the helices of
     junctions otherwise. Strands that no pair holds lie side by side, straight. Which bases pair does not matter. Raises
-    DataError for pairs out of range and residues paired twice.
+    DataError for pairs out of range and residues paired twice. The result is cached, see `cache.cached`.
     """
+    key = repr((segments.tolist(), sorted(map(tuple, pairs)), seed, _code()))
+    length = len(segments)
+    shapes = {"rotations": (length, 3, 3), "translations": (length, 3)}
+    digest = hashlib.sha256(key.encode()).hexdigest()[:32]
+    values = cached("layout", digest, shapes, lambda: _laid_out(segments, pairs, seed))
+    return Frames(torch.from_numpy(values["rotations"]), torch.from_numpy(values["translations"]))
+
+
+@functools.cache
+def _code() -> str:
+    """Digest of the code and the tables that make layouts: those of other versions are not taken for these."""
+    files = ("layout.py", "stacks.py", "closure.py", "geometry.py", "loops.json", "nucleotides.json")
+    content = b"".join((resources.files("monosome.rna") / file).read_bytes() for file in files)
+    return hashlib.sha256(content).hexdigest()
+
+
+def _laid_out(segments: Int64[Tensor, "n"], pairs: Sequence[tuple[int, int]], seed: int) -> Values:
     draw = np.random.default_rng(seed)
     stacking = find_stacking(segments.numpy(), pairs, draw if seed else None)
     owner = torch.tensor([-1 if site is None else site.stack for site in stacking.sites])
@@ -51,7 +71,8 @@ def paired_frames(segments: Int64[Tensor, "n"], pairs: Sequence[tuple[int, int]]
     stacks = _docked(stacking, owner, within.translations, draw)
     placed = _spanned(stacks[owner.clamp(min=0)].compose(within), owner, segments)
     frames = relax(Layout(segments, owner, stacks, placed, stacking.contacts))
-    return Frames(frames.rotations, frames.translations - frames.translations.mean(0))
+    places = frames.translations - frames.translations.mean(0)
+    return {"rotations": frames.rotations.numpy(), "translations": places.numpy()}
 
 
 def _within_stacks(stacking: Stacking, owner: Int64[Tensor, "n"]) -> Frames:

@@ -8,6 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from monosome.rna.frames import Frames
+from monosome.rna.pair_labels import CANONICAL, NOT_CANONICAL, UNKNOWN
+from monosome.rna.tm_score import tm_d0
 
 FAPE_UNIT = 10.0
 """Å per unit of FAPE, and its clamp (Jumper et al. 2021, Suppl. Alg. 28)."""
@@ -16,6 +18,8 @@ NUM_DISTANCE_BINS = 64
 _FIRST_EDGE, _LAST_EDGE = 2.3125, 21.6875
 """Range of the distogram in Å (Suppl. 1.9.8)."""
 NUM_PLDDT_BINS = 50
+NUM_PAE_BINS, PAE_STEP = 64, 0.5
+"""Bins of the predicted aligned error, their width in Å; the last has all above (Jumper et al. 2021, Suppl. 1.9.7)."""
 INCLUSION = 15.0
 """Atoms closer than this in the native count for lDDT, in Å (Mariani et al. 2013)."""
 SMOOTH_INCLUSION = 30.0
@@ -62,13 +66,53 @@ def smooth_lddt_loss(
 
 
 def distogram_loss(
-    logits: Float[Tensor, "b n n k"], true: Float[Tensor, "b n 3"], mask: Float[Tensor, "b n"]
+    logits: Float[Tensor, "b n n p k"], true: Float[Tensor, "b n p 3"], mask: Float[Tensor, "b n p"]
 ) -> Float[Tensor, "b"]:
-    """Cross-entropy of C1'–C1' distance bins over all pairs of different residues, in nats (Suppl. Eq. 41)."""
+    """Cross-entropy of the bins of distances of like atoms of different residues, in nats (Suppl. Eq. 41)."""
     edges = torch.linspace(_FIRST_EDGE, _LAST_EDGE, NUM_DISTANCE_BINS - 1, device=true.device)
-    bins = torch.bucketize(_distances(true), edges)
+    length = logits.shape[1]
+    first, second = torch.triu_indices(length, length, offset=1, device=true.device)  # the other half is the same
+    bins = torch.bucketize((true[:, first] - true[:, second]).norm(dim=-1), edges)
+    nats = F.cross_entropy(logits[:, first, second].float().movedim(-1, 1), bins, reduction="none")
+    return masked_mean(nats, mask[:, first] * mask[:, second])
+
+
+def pair_loss(logits: Float[Tensor, "b n n k"], labels: Int64[Tensor, "b n n"]) -> Float[Tensor, "b"]:
+    """Cross-entropy of the classes of all pairs of residues, in nats per residue of which some pair is known.
+
+    Of pairs that are not canonical, and of which no more is known, −log of the chance that they are not.
+    """
+    logs = logits.float().log_softmax(dim=-1)
+    exact = -logs.gather(-1, labels.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+    others = torch.cat([logs[..., :CANONICAL], logs[..., CANONICAL + 1 :]], dim=-1)
+    nats = torch.where(labels == NOT_CANONICAL, -others.logsumexp(dim=-1), exact)
+    known = _off_diagonal((labels != UNKNOWN).float())
+    return (nats * known).sum(dim=(1, 2)) / 2 / known.amax(dim=2).sum(dim=1).clamp(min=1)
+
+
+def pae_loss(
+    logits: Float[Tensor, "b n n k"],
+    frames: Frames,
+    true_frames: Frames,
+    masks: tuple[Float[Tensor, "b n"], Float[Tensor, "b n"]],
+) -> Float[Tensor, "b"]:
+    """Cross-entropy of the predicted aligned error's bins, in nats; no gradient reaches the frames (Suppl. 1.9.7).
+
+    `masks` say which frames and which of their origins are known.
+    """
+    with torch.no_grad():
+        predicted = frames.inverse_apply(frames.translations.unsqueeze(1))
+        true = true_frames.inverse_apply(true_frames.translations.unsqueeze(1))
+        bins = ((predicted - true).norm(dim=-1) / PAE_STEP).long().clamp(max=NUM_PAE_BINS - 1)
     nats = F.cross_entropy(logits.float().permute(0, 3, 1, 2), bins, reduction="none")
-    return masked_mean(nats, _pair_mask(mask))
+    return masked_mean(nats, masks[0].unsqueeze(2) * masks[1].unsqueeze(1))
+
+
+def predicted_tm_score(logits: Float[Tensor, "n n k"]) -> Float[Tensor, ""]:
+    """TM-score expected by the best frame, 0 to 1, from predicted aligned errors (Suppl. Eq. 39), by the RNA d0."""
+    centres = (torch.arange(NUM_PAE_BINS, device=logits.device) + 0.5) * PAE_STEP
+    kept = 1 / (1 + (centres / tm_d0(len(logits))) ** 2)
+    return (logits.float().softmax(dim=-1) * kept).sum(dim=-1).mean(dim=-1).amax()
 
 
 def plddt_loss(
@@ -118,5 +162,8 @@ def _distances(points: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n n"]:
 
 
 def _pair_mask(mask: Float[Tensor, "b n"]) -> Float[Tensor, "b n n"]:
-    different = 1 - torch.eye(mask.shape[1], device=mask.device)
-    return mask.unsqueeze(1) * mask.unsqueeze(2) * different
+    return _off_diagonal(mask.unsqueeze(1) * mask.unsqueeze(2))
+
+
+def _off_diagonal(mask: Float[Tensor, "b n n"]) -> Float[Tensor, "b n n"]:
+    return mask * (1 - torch.eye(mask.shape[1], device=mask.device))

@@ -34,6 +34,10 @@ GLYCOSIDIC = {base: atoms[0] for base, atoms in BASE_ATOMS.items()}
 """The nitrogen that carries the base: N9 in purines, N1 in pyrimidines."""
 WATSON_CRICK = frozenset({"AU", "UA", "CG", "GC"})
 WOBBLE = frozenset({"GU", "UG"})
+CAN_PAIR: Bool[np.ndarray, "4 4"] = np.array(
+    [[one + other in WATSON_CRICK | WOBBLE for other in BASES] for one in BASES]
+)
+"""Whether two bases make a canonical pair, by their indices in BASES."""
 
 _AMBIGUOUS = {
     "R": "A or G", "Y": "C or U", "S": "C or G", "W": "A or U", "K": "G or U", "M": "A or C",

@@ -1,25 +1,20 @@
 """Base pairs and energies from the sequence alone: ViennaRNA's partition function, cached on disk."""
 
 import hashlib
-import io
 import math
-import os
 import string
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import metadata
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Float, Float32, Float64, Int64
 
-from monosome.atomic import replacing
 from monosome.errors import ConfigError, DataError
+from monosome.rna.cache import Values, cached
 from monosome.rna.nucleotides import encode
 
 Pairs = list[tuple[int, int]]
@@ -169,7 +164,7 @@ def predict_pairing(
     be written. Raises DataError for reactivities that do not fit the sequence.
     """
     query = _query(sequence, segments, conditions, reactivities)
-    values = _cached(query, "pairing", {"probabilities": (len(sequence), len(sequence))}, _fold)
+    values = cached("pairing", query.digest(), {"probabilities": (len(sequence), len(sequence))}, lambda: _fold(query))
     mfe, ensemble_energy = values["energies"].tolist()
     return Pairing(str(values["structure"]), mfe, ensemble_energy, values["probabilities"], conditions)
 
@@ -188,12 +183,12 @@ def predict_local_energies(
     pairing = predict_pairing(sequence, segments, conditions, reactivities)
     query = _query(sequence, segments, conditions, reactivities)
 
-    def energies(query: _Query) -> Values:
+    def energies() -> Values:
         opening = np.concatenate([_opening(strand) for strand in query.each_strand()])
         return {"stacking": _stacking(query, pairing.probabilities), "opening": opening}
 
-    length = len(sequence)
-    return LocalEnergies(**_cached(query, "energies", {"stacking": (length,), "opening": (length,)}, energies))
+    shapes = {"stacking": (len(sequence),), "opening": (len(sequence),)}
+    return LocalEnergies(**cached("energies", query.digest(), shapes, energies))
 
 
 def unknown_pairing(length: int) -> Pairing:
@@ -252,7 +247,6 @@ def at_most_certain(probabilities: Float32[np.ndarray, "n n"]) -> Float32[np.nda
     return probabilities / np.maximum(excess[:, None], excess[None, :])
 
 
-Values = Mapping[str, Any]
 """Arrays by name."""
 
 
@@ -379,22 +373,3 @@ def _stacking(query: _Query, probabilities: Float32[np.ndarray, "n n"]) -> Float
     for place in (i, i + 1, j - 1, j):
         np.add.at(total, place, share)
     return total.astype(np.float32)
-
-
-def _cached(
-    query: _Query, kind: str, shapes: Mapping[str, tuple[int, ...]], compute: Callable[[_Query], Values]
-) -> Values:
-    """The arrays of a query, read from the cache where they lie there in their shapes."""
-    folder = Path(os.environ.get("MONOSOME_CACHE") or Path.home() / ".cache" / "monosome")
-    file = folder / kind / f"{query.digest()}.npz"
-    try:
-        values = dict(np.load(io.BytesIO(file.read_bytes()), allow_pickle=False))
-    except (OSError, ValueError, EOFError, BadZipFile):
-        values = {}
-    if all(name in values and values[name].shape == shape for name, shape in shapes.items()):
-        return values
-    values = dict(compute(query))
-    # Read-only homes and full disks cost the time of computing again, not the result.
-    with suppress(OSError), replacing(file) as temporary, temporary.open("wb") as opened:
-        np.savez(opened, **values)
-    return values

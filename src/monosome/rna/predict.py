@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float, Float32
-from torch import Tensor, nn
+from torch import Tensor
 
 from monosome.config import build, fill_auto
 from monosome.errors import CheckpointError, HardwareError
@@ -19,12 +19,17 @@ from monosome.rna.chain import Chain, empty_atoms
 from monosome.rna.evidence import Given
 from monosome.rna.examples import Recipe, collate
 from monosome.rna.features import Evidence, layout
+from monosome.rna.frames import Frames
 from monosome.rna.geometry import place_atoms
-from monosome.rna.losses import FAPE_UNIT, expected_plddt
+from monosome.rna.interactions import BasePair, Interactions
+from monosome.rna.losses import FAPE_UNIT, expected_plddt, predicted_tm_score
 from monosome.rna.model import BetaRho, Outputs
 from monosome.rna.nucleotides import parse_sequence
-from monosome.rna.pairing import Pairing, sample_structures, unknown_pairing
+from monosome.rna.pair_labels import CANONICAL, likely_structure
+from monosome.rna.pairing import Pairing, pairs_of, sample_structures, unknown_pairing
 from monosome.rna.recipe import BetaRhoConfig
+from monosome.rna.refinement import refine
+from monosome.rna.start import start_frames
 from monosome.train.checkpoint import find, load_manifest, load_weights
 from monosome.train.memory import Fitting
 from monosome.train.precision import process_settings
@@ -40,12 +45,17 @@ JITTER = 1.0
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """One candidate: a chain with all heavy atoms, lDDT predicted per residue (0–100), and how it differs."""
+    """One candidate: a chain with all heavy atoms, and how sure the network is of it.
+
+    `plddt` is lDDT predicted per residue, 0 to 100; `ptm` the TM-score predicted for the whole, 0 to 1; `structure` the
+    base pairs that it starts from; `origin` says how it differs from the others.
+    """
 
     chain: Chain
     plddt: Float32[np.ndarray, "n"]
+    ptm: float
     structure: str
-    origin: str
+    origin: str = ""
 
     @property
     def mean_plddt(self) -> float:
@@ -60,7 +70,7 @@ class Predictor:
     `fitting` remembers the longest RNA that memory held.
     """
 
-    model: nn.Module
+    model: BetaRho
     config: BetaRhoConfig
     name: str
     fingerprint: str
@@ -77,10 +87,12 @@ class Predictor:
     ) -> list[Prediction]:
         """Candidates, best first; the same for the same seed.
 
-        The first comes from ViennaRNA's whole ensemble, or from the secondary structure that is given. Each further one
-        leans half on a structure sampled from the ensemble, where none is given, and starts from frames moved at random
-        by 1 Å. Raises DataError for letters that are no RNA and for files that do not fit them, HardwareError naming
-        the longest length that does fit when memory runs out.
+        The network is told ViennaRNA's whole ensemble, or the secondary structure that is given. Each further candidate
+        leans half on a structure sampled from the ensemble, where none is given, and starts from another layout, moved
+        at random by 1 Å. Where the recipe starts from base pairs, they are those that the network finds, or those
+        given. At the end the geometry of each is mended, see `refinement.refine`. Raises DataError for letters that are
+        no RNA and for files that do not fit them, HardwareError naming the longest length that does fit when memory
+        runs out.
         """
         letters, _ = parse_sequence(sequence)
         segments = np.zeros(len(letters), dtype=np.int64)
@@ -92,11 +104,18 @@ class Predictor:
             # Suppressed, not caught: an error that is being handled would keep the tensors that filled the memory.
             with suppress(HardwareError), self._trying(len(chain)):
                 pairings = _pairings(chain.sequence, evidence, num_models, seed, is_certain=is_certain)
-                found = list(self._candidates(chain, evidence, pairings, seed))
+                found = [
+                    self._candidate(chain, replace(evidence, pairing=pairing), (seed, number), is_certain=is_certain)
+                    for number, (pairing, _) in enumerate(pairings)
+                ]
             if not found:
                 tried = f"out of memory folding, at 1 example of length {len(chain)}"
                 raise HardwareError(f"{tried}; the longest that fits is {self._longest_that_fits(chain)}", SHORTER)
-        return sorted(found, key=lambda prediction: -prediction.mean_plddt)
+        origins = [origin for _, origin in pairings]
+        mended = [
+            replace(each, chain=_mended(each), origin=origin) for each, origin in zip(found, origins, strict=True)
+        ]
+        return sorted(mended, key=lambda prediction: -prediction.mean_plddt)
 
     @contextmanager
     def _trying(self, length: int) -> Iterator[None]:
@@ -108,26 +127,29 @@ class Predictor:
         length = len(chain) // 2
         while length > self.fitting.longest:
             with suppress(HardwareError), self._trying(length):
-                self._run(chain.subset(range(length)), Evidence(unknown_pairing(length)), torch.zeros(length, 3))
+                self._candidate(chain.subset(range(length)), Evidence(unknown_pairing(length)), (0, 0))
             length //= 2
         return self.fitting.longest
 
-    def _candidates(
-        self, chain: Chain, evidence: Evidence, pairings: Sequence[tuple[Pairing, str]], seed: int
-    ) -> Iterator[Prediction]:
-        for number, (pairing, origin) in enumerate(pairings):
-            outputs = self._run(chain, replace(evidence, pairing=pairing), _jitter(len(chain), seed, number), number)
-            yield _prediction(chain, outputs, pairing.structure, origin)
-
     @torch.no_grad()
-    def _run(self, chain: Chain, evidence: Evidence, jitter: Float[Tensor, "n 3"], number: int = 0) -> Outputs:
-        model = self.config.model
-        recipe = Recipe(inputs=layout(model.inputs, model.embedding_channels), start=model.start)
-        batch = collate([recipe.example_of(chain, evidence, seed=number)], model.start, torch.tensor([FAPE_UNIT]))
-        batch = replace(batch, start_translations=batch.start_translations + jitter)
-        batch = batch.to(next(self.model.parameters()).device)
-        outputs: Outputs = self.model(batch.single, batch.pair, batch.offsets, batch.start, batch.mask)
-        return outputs
+    def _candidate(
+        self, chain: Chain, evidence: Evidence, draw: tuple[int, int], *, is_certain: bool = True
+    ) -> Prediction:
+        """A candidate by its seed and number; with `is_certain` it starts from the pairs of the evidence."""
+        model, device = self.config.model, next(self.model.parameters()).device
+        recipe = Recipe(inputs=layout(model.inputs, model.embedding_channels), start="identity")
+        batch = collate([recipe.example_of(chain, evidence)], torch.tensor([FAPE_UNIT])).to(device)
+        structure = evidence.pairing.structure
+        if model.start == "paired" and not is_certain:
+            logits = self.model.pair_logits(batch.single, batch.pair, batch.offsets, batch.mask)
+            structure = likely_structure(logits[0].softmax(dim=-1)[..., CANONICAL].cpu().numpy())
+        segments, bases = torch.from_numpy(chain.segments), torch.from_numpy(chain.bases)
+        start = start_frames(model.start, segments, bases, pairs_of(structure), draw[1])
+        start = Frames(start.rotations, start.translations + _jitter(len(chain), *draw))
+        outputs: Outputs = self.model(
+            batch.single, batch.pair, batch.offsets, start[None].to(device), batch.mask, batch.seeds
+        )
+        return _prediction(chain, outputs, structure)
 
 
 def _pairings(sequence: str, evidence: Evidence, num: int, seed: int, *, is_certain: bool) -> list[tuple[Pairing, str]]:
@@ -193,11 +215,18 @@ def _jitter(length: int, seed: int, number: int) -> Float[Tensor, "n 3"]:
     return torch.randn(length, 3, generator=generator) * (JITTER if number else 0.0)
 
 
-def _prediction(chain: Chain, outputs: Outputs, structure: str, origin: str) -> Prediction:
+def _prediction(chain: Chain, outputs: Outputs, structure: str) -> Prediction:
     frames = outputs.frames[0].to(torch.device("cpu"))
     atoms = place_atoms(frames, torch.from_numpy(chain.bases)).numpy()
     plddt = expected_plddt(outputs.plddt_logits)[0].cpu().numpy()
-    return Prediction(replace(chain, atoms=atoms.astype(np.float32)), plddt, structure, origin)
+    ptm = float(predicted_tm_score(outputs.pae_logits[0]))
+    return Prediction(replace(chain, atoms=atoms.astype(np.float32)), plddt, ptm, structure)
+
+
+def _mended(prediction: Prediction) -> Chain:
+    """The chain with its geometry mended, its pairs held."""
+    pairs = tuple(BasePair(i, j, "cWW", True) for i, j in pairs_of(prediction.structure))
+    return refine(prediction.chain, interactions=Interactions(pairs, ())).chain
 
 
 def order_reason(predictions: Sequence[Prediction]) -> str:

@@ -29,6 +29,9 @@ class ChainDataConfig(DataConfig):
     path: Place = ""
     """Folder of structures, of Kaggle CSVs, or prepared by `monosome prepare rna`; empty builds hairpins and duplexes
     from ideal A-form geometry."""
+    structures: Place = ""
+    """File or folder of secondary structures without coordinates (dot-bracket, CSV) that training learns pairs from;
+    none of them is held out."""
     num_synthetic: Count = 256
     """Chains built where there is no path, held-out ones included."""
     msa: Place = ""
@@ -61,6 +64,15 @@ class BetaRhoModelConfig(Section):
     """Pair-biased transformer blocks."""
     num_heads: Count = 4
     """Attention heads of the trunk."""
+    triangle_attention: bool = False
+    """Whether pairs also attend to pairs that share a residue with them: n³ work for each head (Jumper et al. 2021,
+    Suppl. Alg. 13 and 14)."""
+    num_recycles: Annotated[int, Field(ge=0)] = 0
+    """Times that the network runs again on what it made of the chain; in training a number up to this is drawn for each
+    example, and only the last run has a gradient (Suppl. Alg. 30 to 32)."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of what attention and triangles add that is dropped in training, whole rows of pairs at once. AlphaFold 2
+    has 0.15 and 0.25."""
     num_ipa_blocks: Count = 4
     """Times that the structure module moves the frames."""
     share_ipa_weights: bool = True
@@ -77,8 +89,9 @@ class BetaRhoModelConfig(Section):
     """Stop the gradient of rotations between iterations, as AlphaFold 2 does for stability. Small models learn faster
     without: after 400 steps on ideal hairpins and duplexes held-out RMSD was 5.6 Å without and 7.2 Å with."""
     start: Start = "helix"
-    """Frames before the first block: all at the origin; each strand a straight A-form helix; or laid out from base
-    pairs, helices ideal and stacked through small loops."""
+    """Frames before the first block. identity: all at the origin; helix: each strand a straight A-form helix;
+    nucleotide: each strand as its bases follow each other most often; paired: laid out from base pairs, helices ideal
+    and stacked through small loops; learned: a helix whose every step the trunk turns and moves."""
     inputs: Annotated[tuple[Source, ...], AfterValidator(_each_once)] = ()
     """What the network is told besides the sequence, its strands and its base-pair probabilities. context: the bases
     two before and after; thermodynamics: positional entropy, stacking and opening energies of each residue, energies
@@ -106,7 +119,11 @@ class StructureLossConfig(LossConfig):
     fape: Weight = 1.0
     """Weight of the frame-aligned point error, in units of 10 Å."""
     distogram: Weight = 0.3
-    """Weight of the cross-entropy of C1'–C1' distance bins."""
+    """Weight of the cross-entropy of distance bins of C1', of P and of C4'."""
+    pairs: Weight = 0.1
+    """Weight of the cross-entropy of base pairs and their Leontis–Westhof classes, per residue."""
+    pae: Weight = 0.01
+    """Weight of the cross-entropy of the predicted aligned error's bins."""
     plddt: Weight = 0.01
     """Weight of the cross-entropy of the predicted lDDT's bins."""
     tm: Weight = 0.0
@@ -121,7 +138,9 @@ class StructureLossConfig(LossConfig):
 
     def weights(self) -> Mapping[str, float]:
         """Weights of the terms."""
-        return {name: getattr(self, name) for name in ("fape", "distogram", "plddt", "tm", "smooth_lddt")}
+        return {
+            name: getattr(self, name) for name in ("fape", "distogram", "pairs", "plddt", "pae", "tm", "smooth_lddt")
+        }
 
 
 class BetaRhoConfig(Config):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from monosome.errors import DataError
@@ -17,6 +17,7 @@ from monosome.rna.chain import Chain
 from monosome.rna.dataset import read_collection
 from monosome.rna.evidence import FOLDERS, EvidenceSource
 from monosome.rna.examples import (
+    POINTS,
     ChainBatch,
     ChainExample,
     ChainExamples,
@@ -29,18 +30,22 @@ from monosome.rna.examples import (
 from monosome.rna.features import Evidence, Input, Source, layout
 from monosome.rna.frames import Frames
 from monosome.rna.geometry import helix_frames, place_atoms
+from monosome.rna.known_pairs import KnownPairs, read_known_pairs
 from monosome.rna.losses import (
     FAPE_UNIT,
     distogram_loss,
     expected_plddt,
     fape,
     lddt,
+    pae_loss,
+    pair_loss,
     plddt_loss,
     smooth_lddt_loss,
     unclamped,
 )
-from monosome.rna.model import BetaRho, Outputs
+from monosome.rna.model import DISTOGRAM_ATOMS, BetaRho, Outputs
 from monosome.rna.nucleotides import BASES, encode
+from monosome.rna.pair_labels import CANONICAL, UNKNOWN
 from monosome.rna.pairing import unknown_pairing
 from monosome.rna.recipe import BetaRhoConfig
 from monosome.rna.superposition import move, superpose
@@ -49,6 +54,7 @@ from monosome.rna.tm_score import tm_score
 from monosome.sequences.clusters import split_by_cluster, split_by_date
 from monosome.task import Examples, Loss, Metric, Row, Task
 
+_POINT_OF = {name: place for place, name in enumerate(POINTS)}
 WALK_STEP = 5.9
 """Length of a random walk's step in Å: the mean distance of neighbouring C1' (measured, 12,863 nucleotides)."""
 
@@ -58,13 +64,18 @@ class BetaRhoTask(Task[ChainExample, ChainBatch, Outputs]):
 
     config_type = BetaRhoConfig
     metrics = (
-        Metric("tm_score", "tm_score", "TM-score (C1')", higher_is_better=True, floor="tm_helix"),
-        Metric("rmsd", "rmsd", "RMSD (C1')", unit="Å", floor="rmsd_helix"),
-        Metric("lddt", "lddt", "lDDT (C1')", higher_is_better=True, floor="lddt_helix"),
+        Metric("tm_score", "tm_score", "TM-score (C1')", higher_is_better=True, floor="tm_start"),
+        Metric("rmsd", "rmsd", "RMSD (C1')", unit="Å", floor="rmsd_start"),
+        Metric("lddt", "lddt", "lDDT (C1')", higher_is_better=True, floor="lddt_start"),
+        Metric("pair_f1", "pair_f1", "F1 of canonical pairs", higher_is_better=True),
         Metric("predicted_lddt", "predicted_lddt", "predicted lDDT (C1')"),
         Metric("loss", "loss", "loss"),
         Metric("fape", "fape", "FAPE", unit="10 Å"),
         Metric("distogram", "distogram", "distogram", unit="nats"),
+        Metric("pairs", "pairs", "base pairs", unit="nats per residue"),
+        Metric("tm_start", "tm_start", "TM-score of the start", higher_is_better=True),
+        Metric("rmsd_start", "rmsd_start", "RMSD of the start", unit="Å"),
+        Metric("lddt_start", "lddt_start", "lDDT of the start", higher_is_better=True),
         Metric("tm_helix", "tm_helix", "TM-score of a straight helix", higher_is_better=True),
         Metric("rmsd_helix", "rmsd_helix", "RMSD of a straight helix", unit="Å"),
         Metric("lddt_helix", "lddt_helix", "lDDT of a straight helix", higher_is_better=True),
@@ -116,14 +127,33 @@ class BetaRhoTask(Task[ChainExample, ChainBatch, Outputs]):
             split = split_by_date([dates[place] for place in kept], clusters, data.valid_after)
         else:
             split = split_by_cluster(clusters, data.valid_share, self.config.seed)
-        return {
-            name: ChainExamples(
-                [chains[place] for place, side in zip(kept, split, strict=True) if side == name],
-                [groups[place] for place, side in zip(kept, split, strict=True) if side == name],
-                self._recipe,
-            )
+        sides = {
+            name: [place for place, side in zip(kept, split, strict=True) if side == name]
             for name in ("train", "valid")
         }
+        known = self._known_pairs
+        recipe = replace(self._recipe, structures={each.id: each.structure for each in known}, varied_starts=True)
+        return {
+            "train": ChainExamples(
+                [*(chains[place] for place in sides["train"]), *(each.chain() for each in known)],
+                [*(groups[place] for place in sides["train"]), *(each.id for each in known)],
+                recipe,
+            ),
+            "valid": ChainExamples(
+                [chains[place] for place in sides["valid"]], [groups[place] for place in sides["valid"]], self._recipe
+            ),
+        }
+
+    @cached_property
+    def _known_pairs(self) -> list[KnownPairs]:
+        """Chains of which the pairs alone are known, to train on."""
+        data = self.config.data
+        if not data.structures:
+            return []
+        found, note = read_known_pairs(Path(data.structures).expanduser())
+        usable = [each for each in found if data.min_length <= len(each.sequence) <= data.max_length]
+        print(f"note: {len(usable)} secondary structures to train on; {note}", file=sys.stderr)
+        return usable
 
     def examples(self, split: str) -> ChainExamples:
         """Chains of a split; clusters are never parted."""
@@ -133,44 +163,64 @@ class BetaRhoTask(Task[ChainExample, ChainBatch, Outputs]):
         """Residues of the chain, or of its crop."""
         return min(len(example.chain), self.config.data.crop_length)
 
+    def lengths(self, examples: Examples[ChainExample]) -> list[int]:
+        """Residues of each chain, or of its crop, without making any features."""
+        assert isinstance(examples, ChainExamples)
+        return [min(len(chain), self.config.data.crop_length) for chain in examples.chains]
+
     def collate(self, examples: Sequence[ChainExample], seeds: Sequence[int] | None = None) -> ChainBatch:
         """A padded batch: with seeds, chains are cropped and some not clamped; without, all are whole and clamped."""
         if seeds is None:
-            return collate(examples, self.config.model.start, torch.full((len(examples),), FAPE_UNIT))
+            return collate(examples, torch.full((len(examples),), FAPE_UNIT))
         cropped = [
             crop(each, self.config.data.crop_length, seed >> 32) for each, seed in zip(examples, seeds, strict=True)
         ]
         draws = torch.tensor([seed & 0xFFFFFFFF for seed in seeds])
-        return collate(cropped, self.config.model.start, unclamped(draws, self.config.loss.unclamped_share))
+        return collate(cropped, unclamped(draws, self.config.loss.unclamped_share), seeds)
 
     def forward(self, model: nn.Module, batch: ChainBatch) -> Outputs:
         """Frames and logits."""
-        outputs: Outputs = model(batch.single, batch.pair, batch.offsets, batch.start, batch.mask)
+        outputs: Outputs = model(batch.single, batch.pair, batch.offsets, batch.start, batch.mask, batch.seeds)
         return outputs
 
     def loss(self, outputs: Outputs, batch: ChainBatch) -> Loss:
-        """FAPE (mean over iterations) and the other terms, each a mean over the chain, summed over chains."""
+        """FAPE (mean over iterations) and the other terms, each a mean over the chain, summed over chains.
+
+        Terms of weight 0 are left out, so that their time is not spent.
+        """
         with torch.autocast(batch.mask.device.type, enabled=False):
-            c1, c1_mask = batch.points[:, :, 0], batch.points_mask[:, :, 0]
-            predicted = outputs.frames.translations
-            terms = {
-                "fape": torch.stack([self._fape(frames, batch) for frames in outputs.trajectory]).mean(0),
-                "distogram": distogram_loss(outputs.distogram_logits, c1, c1_mask),
-                "plddt": plddt_loss(outputs.plddt_logits, predicted, c1, c1_mask),
-            }
-            if self.config.loss.tm:
-                terms["tm"] = 1 - soft_tm_score(predicted, c1, c1_mask)
-            if self.config.loss.smooth_lddt:
-                placed = place_points(outputs.frames, batch.bases)
-                terms["smooth_lddt"] = smooth_lddt_loss(placed, batch.points, batch.points_mask)
-        return Loss({name: values.sum() for name, values in terms.items()}, float(len(batch.mask)))
+            wanted = [name for name, weight in self.config.loss.weights().items() if weight]
+            terms = {name: self._term(name, outputs, batch).sum() for name in wanted}
+        return Loss(terms, float(len(batch.mask)))
+
+    def _term(self, name: str, outputs: Outputs, batch: ChainBatch) -> Float[Tensor, "b"]:
+        c1, c1_mask = batch.points[:, :, 0], batch.points_mask[:, :, 0]
+        frames = outputs.frames
+        match name:
+            case "fape":
+                return torch.stack([self._fape(each, batch) for each in outputs.trajectory]).mean(0)
+            case "distogram":
+                atoms = [_POINT_OF[atom] for atom in DISTOGRAM_ATOMS]
+                return distogram_loss(
+                    outputs.distogram_logits, batch.points[:, :, atoms], batch.points_mask[:, :, atoms]
+                )
+            case "pairs":
+                return pair_loss(outputs.pair_logits, batch.pairs)
+            case "plddt":
+                return plddt_loss(outputs.plddt_logits, frames.translations, c1, c1_mask)
+            case "pae":
+                return pae_loss(outputs.pae_logits, frames, batch.true_frames, (batch.frames_mask, c1_mask))
+            case "tm":
+                known = c1_mask.amax(dim=1)  # of a chain without coordinates nothing is lost
+                return (1 - soft_tm_score(frames.translations, c1, c1_mask)) * known
+            case "smooth_lddt":
+                return smooth_lddt_loss(place_points(frames, batch.bases), batch.points, batch.points_mask)
+        raise KeyError(name)
 
     def _fape(self, frames: Frames, batch: ChainBatch) -> Float[Tensor, "b"]:
         points = place_points(frames, batch.bases)
-        # The true frame stands on C1' (point 0), the nitrogen (3) and C4' (1).
-        true = Frames.from_points(batch.points[:, :, 0], batch.points[:, :, 3], batch.points[:, :, 1])
         masks = (batch.frames_mask, batch.points_mask.flatten(1, 2))
-        return fape(frames, points.flatten(1, 2), true, batch.points.flatten(1, 2), masks, batch.clamp)
+        return fape(frames, points.flatten(1, 2), batch.true_frames, batch.points.flatten(1, 2), masks, batch.clamp)
 
     @torch.no_grad()
     def evaluate(self, model: nn.Module, examples: Examples[ChainExample]) -> list[Row]:
@@ -189,11 +239,13 @@ class BetaRhoTask(Task[ChainExample, ChainBatch, Outputs]):
             "loss": float(loss.weighted(self.config.loss.weights())),
             **{name: float(value) for name, value in loss.sums.items()},
             **_likeness(outputs.frames.translations[0].float().cpu(), native, known, ""),
+            **_likeness(batch.start_translations[0].cpu(), native, known, "_start"),
             **_likeness(helix_frames(len(native)).translations, native, known, "_helix"),
             "tm_walk": _likeness(random_walk(len(native)), native, known, "")["tm_score"],
             "predicted_lddt": float(plddt[known].mean()) / 100,
+            "pair_f1": _pair_f1(outputs.pair_logits[0].cpu(), batch.pairs[0].cpu()),
         }
-        values["tm_helix"] = values.pop("tm_score_helix")
+        values["tm_start"], values["tm_helix"] = values.pop("tm_score_start"), values.pop("tm_score_helix")
         undefined = {} if example.chain.has_frame.any() else {"fape": None}  # C1' alone makes no frame
         return Row(example.id, {**values, **undefined}, len(example.chain), example.group)
 
@@ -218,6 +270,15 @@ class BetaRhoTask(Task[ChainExample, ChainBatch, Outputs]):
         """Trunk blocks, then blocks of the structure module."""
         assert isinstance(model, BetaRho)
         return [*model.trunk, *model.structure.blocks]
+
+
+def _pair_f1(logits: Float[Tensor, "n n l"], labels: Int64[Tensor, "n n"]) -> float | None:
+    """F1 of the canonical pairs that are more probable than not; None where there are none, nor any predicted."""
+    known = (labels != UNKNOWN).triu(diagonal=1)
+    predicted = (logits.softmax(dim=-1)[..., CANONICAL] > 0.5)[known]
+    true = (labels == CANONICAL)[known]
+    num = int(predicted.sum() + true.sum())
+    return 2 * int((predicted & true).sum()) / num if num else None
 
 
 def random_walk(length: int) -> Float[Tensor, "n 3"]:

@@ -1,9 +1,12 @@
 """The trunk: a transformer over residues whose attention is biased by a representation of their pairs."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from monosome.rna.dropout import Dropout
+from monosome.rna.recipe import BetaRhoModelConfig
 
 Mask = Float[Tensor, "b n"]
 
@@ -91,25 +94,69 @@ class TriangleMultiplication(nn.Module):
         return torch.sigmoid(self.gate(normed)) * self.out(mixed)
 
 
+class TriangleAttention(nn.Module):
+    """Each pair looks at the pairs that start, or end, where it does (Suppl. Alg. 13; 14 with `ending`).
+
+    Row by row, so that of the n × n × n logits only `rows_at_once` rows are held.
+    """
+
+    rows_at_once = 32
+
+    def __init__(self, pair_channels: int, num_heads: int, *, ending: bool) -> None:
+        super().__init__()
+        self.num_heads, self.ending = num_heads, ending
+        self.norm = nn.LayerNorm(pair_channels)
+        self.to_qkv = nn.Linear(pair_channels, 3 * pair_channels, bias=False)
+        self.bias = nn.Linear(pair_channels, num_heads, bias=False)
+        self.gate = nn.Linear(pair_channels, pair_channels)
+        self.out = zeroed(nn.Linear(pair_channels, pair_channels))
+
+    def forward(self, pair: Float[Tensor, "b n n d"], mask: Mask) -> Float[Tensor, "b n n d"]:
+        """The update of the pair representation."""
+        normed = self.norm(pair.transpose(1, 2) if self.ending else pair)
+        bias = self.bias(normed).permute(0, 3, 1, 2) + key_bias(mask)
+        parts = [self._rows(rows, bias) for rows in normed.split(self.rows_at_once, dim=1)]
+        mixed = torch.cat(parts, dim=1)
+        update = self.out(torch.sigmoid(self.gate(normed)) * mixed)
+        return update.transpose(1, 2) if self.ending else update
+
+    def _rows(self, rows: Float[Tensor, "b m n d"], bias: Float[Tensor, "b h n n"]) -> Float[Tensor, "b m n d"]:
+        q, k, v = (x.unflatten(-1, (self.num_heads, -1)).transpose(2, 3) for x in self.to_qkv(rows).chunk(3, dim=-1))
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.unsqueeze(1).to(q.dtype))
+        return mixed.transpose(2, 3).flatten(3)
+
+
 class TrunkBlock(nn.Module):
     """One block: residues look at each other through the pairs, then the pairs at the residues and at each other."""
 
-    def __init__(self, channels: int, pair_channels: int, num_heads: int) -> None:
+    def __init__(self, config: BetaRhoModelConfig, number: int) -> None:
         super().__init__()
-        self.attention = PairBiasedAttention(channels, pair_channels, num_heads)
-        self.transition = Transition(channels)
-        self.outer = OuterProduct(channels, pair_channels)
-        self.triangle = TriangleMultiplication(pair_channels, pair_channels // 2)
-        self.pair_transition = Transition(pair_channels, factor=2)
+        c, d = config.single_channels, config.pair_channels
+        self.attention = PairBiasedAttention(c, d, config.num_heads)
+        self.transition = Transition(c)
+        self.outer = OuterProduct(c, d)
+        self.triangle = TriangleMultiplication(d, d // 2)
+        self.pair_transition = Transition(d, factor=2)
+        self.drop_single = Dropout(config.dropout, 4 * number)
+        self.drop_triangle = Dropout(config.dropout, 4 * number + 1, shared=(0,))
+        self.starting, self.ending = None, None
+        if config.triangle_attention:
+            self.starting = TriangleAttention(d, config.num_heads, ending=False)
+            self.ending = TriangleAttention(d, config.num_heads, ending=True)
+            self.drop_starting = Dropout(config.dropout, 4 * number + 2, shared=(0,))
+            self.drop_ending = Dropout(config.dropout, 4 * number + 3, shared=(1,))
 
     def forward(
-        self, single: Float[Tensor, "b n c"], pair: Float[Tensor, "b n n d"], mask: Mask
+        self, single: Float[Tensor, "b n c"], pair: Float[Tensor, "b n n d"], mask: Mask, seeds: Int64[Tensor, "b"]
     ) -> tuple[Float[Tensor, "b n c"], Float[Tensor, "b n n d"]]:
-        """Both representations, updated."""
-        single = single + self.attention(single, pair, mask)
+        """Both representations, updated; `seeds` fix what is dropped."""
+        single = single + self.drop_single(self.attention(single, pair, mask), seeds)
         single = single + self.transition(single)
         pair = pair + self.outer(single, mask)
-        pair = pair + self.triangle(pair, mask)
+        pair = pair + self.drop_triangle(self.triangle(pair, mask), seeds)
+        if self.starting and self.ending:
+            pair = pair + self.drop_starting(self.starting(pair, mask), seeds)
+            pair = pair + self.drop_ending(self.ending(pair, mask), seeds)
         pair = pair + self.pair_transition(pair)
         return single, pair
 

@@ -174,6 +174,20 @@ def load_weights(model: nn.Module, path: Path, prefer_ema: bool = True) -> Manif
     return manifest
 
 
+def begin_with(model: nn.Module, path: Path) -> list[str]:
+    """The layers that the checkpoint found at `path` has not; all others now have its weights.
+
+    Layers of another shape count as not found; what the checkpoint has besides is passed over.
+    """
+    checkpoint = find(path)
+    manifest = load_manifest(checkpoint)
+    state = load_tensors(checkpoint, "ema" if "ema.safetensors" in manifest.files else "model")
+    own = model.state_dict()
+    fitting = {key: value for key, value in state.items() if key in own and own[key].shape == value.shape}
+    model.load_state_dict({**own, **fitting})
+    return sorted(own.keys() - fitting.keys())
+
+
 def load_state(model: nn.Module, state: State, origin: Path) -> None:
     """Copy the tensors into the model; raises CheckpointError naming the first that does not fit."""
     own = model.state_dict()

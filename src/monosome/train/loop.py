@@ -1,6 +1,7 @@
 """The training loop of any task: steps, evaluations, checkpoints, and the way back after a stop."""
 
 import math
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -22,6 +23,8 @@ from monosome.train.checkpoint import (
     BEST,
     Manifest,
     Stretch,
+    begin_with,
+    find,
     latest,
     load_manifest,
     load_rows,
@@ -78,12 +81,21 @@ class Trainer:
     def model(self) -> nn.Module:
         """The network on its device, with the weights drawn from the seed until a run changes them."""
         torch.manual_seed(self.config.seed)
-        return self.task.model().to(self.device.torch_device)
+        model = self.task.model()
+        if self.config.train.initial:
+            absent = begin_with(model, Path(self.config.train.initial).expanduser())
+            if absent:
+                print(f"note: {len(absent)} new layers begin at random: {', '.join(absent[:3])} …", file=sys.stderr)
+        return model.to(self.device.torch_device)
 
     @cached_property
     def fingerprint(self) -> str:
         """The name of what is learned."""
-        return fingerprint(self.task.config, self.task.examples("train").content_hash)
+        content = self.task.examples("train").content_hash
+        if self.config.train.initial:
+            manifest = load_manifest(find(Path(self.config.train.initial).expanduser()))
+            content += f" from step {manifest.step} of {manifest.fingerprint}"
+        return fingerprint(self.task.config, content)
 
     def use_best(self) -> None:
         """Give `model` the weights of the best checkpoint, their moving average where there is one.
@@ -141,13 +153,13 @@ class _Run:
         self.task, self.config, self.device = trainer.task, trainer.config, trainer.device
         self.folder, self.fingerprint, self.journal = trainer.folder, trainer.fingerprint, journal
         self.examples, self.held_out = self.task.examples("train"), self.task.examples("valid")
-        lengths = [self.task.length(self.examples[index]) for index in range(len(self.examples))]
+        lengths = self.task.lengths(self.examples)
         self.batches = Batches(lengths, self.config.train.batch_size, self.config.seed)
         frozen = self.task.frozen()
         if frozen is not None:
             frozen.to(self.device.torch_device).eval().requires_grad_(False)
         self.learner = Learner(self.task, trainer.model, self.config, self.device)
-        self.longest_held_out = max((self.task.length(self.held_out[i]) for i in range(len(self.held_out))), default=0)
+        self.longest_held_out = max(self.task.lengths(self.held_out), default=0)
         self.fitting, self.fitting_held_out = Fitting(), Fitting()
         self.first = manifest.step if manifest else 0
         self.evaluation = dict(manifest.evaluation) if manifest else {}

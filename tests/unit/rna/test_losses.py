@@ -12,10 +12,15 @@ from monosome.rna.losses import (
     fape,
     lddt,
     masked_mean,
+    pae_loss,
+    pair_loss,
     plddt_loss,
+    predicted_tm_score,
     smooth_lddt_loss,
     unclamped,
 )
+from monosome.rna.pair_labels import CANONICAL, CLASSES, NONE, NOT_CANONICAL, UNKNOWN
+from monosome.rna.tm_score import tm_d0
 from tests.unit.rna.test_frames import random_frames
 
 NO_CLAMP = torch.tensor([math.inf])
@@ -50,11 +55,41 @@ def test_fape_tells_mirror_images_apart_and_distances_do_not() -> None:
 
 def test_distogram_is_the_cross_entropy_of_the_right_bin() -> None:
     """Two residues 10 Å apart: edges every 0.3125 Å from 2.3125 put 10 Å into bin 25."""
-    true = torch.tensor([[[0.0, 0, 0], [10.0, 0, 0]]])
-    logits = torch.zeros(1, 2, 2, 64)
-    assert float(distogram_loss(logits, true, torch.ones(1, 2))) == pytest.approx(math.log(64))
+    true = torch.tensor([[[[0.0, 0, 0]], [[10.0, 0, 0]]]])
+    logits = torch.zeros(1, 2, 2, 1, 64)
+    assert float(distogram_loss(logits, true, torch.ones(1, 2, 1))) == pytest.approx(math.log(64))
     logits[..., 25] = 20.0
-    assert float(distogram_loss(logits, true, torch.ones(1, 2))) < 1e-6
+    assert float(distogram_loss(logits, true, torch.ones(1, 2, 1))) < 1e-6
+
+
+def test_pair_loss_by_hand() -> None:
+    """Four residues: a canonical pair, one that is not canonical, one without a pair, the others unknown."""
+    labels = torch.full((1, 4, 4), UNKNOWN)
+    for (i, j), label in {(0, 1): CANONICAL, (0, 2): NOT_CANONICAL, (1, 2): NONE}.items():
+        labels[0, i, j] = labels[0, j, i] = label
+    uniform = torch.zeros(1, 4, 4, len(CLASSES))
+    expected = (math.log(20) - math.log(19 / 20) + math.log(20)) / 3  # three residues have a known pair
+    assert float(pair_loss(uniform, labels)) == pytest.approx(expected, rel=1e-5)
+    right = torch.full((1, 4, 4, len(CLASSES)), -30.0)
+    right[..., NONE] = 0.0
+    right[0, 0, 1, CANONICAL] = right[0, 1, 0, CANONICAL] = 30.0
+    assert float(pair_loss(right, labels)) < 1e-6
+    assert float(pair_loss(uniform, torch.full_like(labels, UNKNOWN))) == 0
+
+
+def test_aligned_errors_by_hand() -> None:
+    """Moved by 3.2 Å along x, frame 0 sees residue 1 in bin 6, and itself in bin 0; the truth expects TM-score 1."""
+    true = Frames(torch.eye(3).expand(1, 2, 3, 3), torch.tensor([[[0.0, 0, 0], [6.0, 0, 0]]]))
+    moved = Frames(true.rotations, torch.tensor([[[0.0, 0, 0], [9.2, 0, 0]]]))
+    logits = torch.zeros(1, 2, 2, 64)
+    logits[0, [0, 1], [0, 1], 0] = logits[0, [0, 1], [1, 0], 6] = 60.0
+    masks = (torch.ones(1, 2), torch.ones(1, 2))
+    assert float(pae_loss(logits, moved, true, masks)) < 1e-6
+    assert float(pae_loss(torch.zeros_like(logits), moved, true, masks)) == pytest.approx(math.log(64))
+    sure = torch.zeros(50, 50, 64)
+    sure[..., 0] = 60.0
+    assert float(predicted_tm_score(sure)) == pytest.approx(1 / (1 + (0.25 / tm_d0(50)) ** 2))
+    assert float(predicted_tm_score(-sure)) < 0.2
 
 
 def test_lddt_by_hand() -> None:

@@ -9,9 +9,8 @@ import torch
 
 from monosome.errors import CheckpointError, DataError, HardwareError
 from monosome.rna.chain import Chain
-from monosome.rna.model import Outputs
 from monosome.rna.nucleotides import ATOM_MASK
-from monosome.rna.predict import Predictor, fold, load
+from monosome.rna.predict import Prediction, Predictor, fold, load
 from monosome.rna.recipe import BetaRhoConfig
 from monosome.rna.task import BetaRhoTask
 from monosome.train.loop import Trainer
@@ -69,20 +68,20 @@ def test_running_out_of_memory_names_the_lengths(run: Path, monkeypatch: pytest.
     def full(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(Predictor, "_run", full)
+    monkeypatch.setattr(Predictor, "_candidate", full)
     with pytest.raises(HardwareError, match="out of memory folding, at 1 example of length 24"):
         predictor.fold(SEQUENCE)
 
 
 def test_running_out_of_memory_names_the_longest_length_that_fits(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    predictor, unlimited = load(run), Predictor._run
+    predictor, unlimited = load(run), Predictor._candidate
 
-    def limited(self: Predictor, chain: Chain, *rest: Any) -> Outputs:
+    def limited(self: Predictor, chain: Chain, *rest: Any, **options: Any) -> Prediction:
         if len(chain) > 7:
             torch.empty(2**50)  # a petabyte: the allocator itself refuses
-        return unlimited(self, chain, *rest)
+        return unlimited(self, chain, *rest, **options)
 
-    monkeypatch.setattr(Predictor, "_run", limited)
+    monkeypatch.setattr(Predictor, "_candidate", limited)
     with pytest.raises(HardwareError, match="of length 24; the longest that fits is 6\n"):
         predictor.fold(SEQUENCE)
     assert len(predictor.fold("GGAACC", num_models=2)) == 2

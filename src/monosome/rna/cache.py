@@ -1,0 +1,35 @@
+"""Arrays that take long to compute and depend on little, kept on disk."""
+
+import io
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from monosome.atomic import replacing
+
+Values = dict[str, np.ndarray[Any, Any]]
+
+
+def cached(kind: str, digest: str, shapes: Mapping[str, tuple[int, ...]], compute: Callable[[], Values]) -> Values:
+    """The arrays of this kind and digest, read from MONOSOME_CACHE where they lie there in their shapes.
+
+    Else they are computed and written there; the folder is ~/.cache/monosome where the variable is not set.
+    """
+    folder = Path(os.environ.get("MONOSOME_CACHE") or Path.home() / ".cache" / "monosome")
+    file = folder / kind / f"{digest}.npz"
+    try:
+        values = dict(np.load(io.BytesIO(file.read_bytes()), allow_pickle=False))
+    except (OSError, ValueError, EOFError, BadZipFile):
+        values = {}
+    if all(name in values and values[name].shape == shape for name, shape in shapes.items()):
+        return values
+    values = dict(compute())
+    # Read-only homes and full disks cost the time of computing again, not the result.
+    with suppress(OSError), replacing(file) as temporary, temporary.open("wb") as opened:
+        np.savez(opened, **values)
+    return values

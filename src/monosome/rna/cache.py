@@ -12,7 +12,8 @@ import numpy as np
 
 from monosome.atomic import replacing
 
-Values = dict[str, np.ndarray[Any, Any]]
+Values = dict[str, Any]
+"""Arrays by name."""
 
 
 def cached(kind: str, digest: str, shapes: Mapping[str, tuple[int, ...]], compute: Callable[[], Values]) -> Values:

@@ -82,7 +82,7 @@ class BetaRho(nn.Module):
         self.recycle = Recycling(c, d) if config.num_recycles else nn.Identity()
         self.trunk = nn.ModuleList(TrunkBlock(config, number) for number in range(config.num_trunk_blocks))
         self.bend = LearnedStart(c) if config.start == "learned" else None
-        self.structure = StructureModule(config)
+        self.structure = StructureModule(config, config.ipa_pair_rank)
         self.heads = Heads(c, d)
 
     def forward(

@@ -85,6 +85,9 @@ class BetaRhoModelConfig(Section):
     """Query and key points of each head."""
     num_value_points: Count = 8
     """Value points of each head."""
+    ipa_pair_rank: Annotated[int, Field(ge=0)] = 0
+    """Terms of the products that stand for the pairs in the structure module, whose memory then grows with length
+    instead of its square (FlashIPA, arXiv 2505.11580); 0 keeps the pairs as they are."""
     stop_rotation_gradient: bool = False
     """Stop the gradient of rotations between iterations, as AlphaFold 2 does for stability. Small models learn faster
     without: after 400 steps on ideal hairpins and duplexes held-out RMSD was 5.6 Å without and 7.2 Å with."""

@@ -1,12 +1,15 @@
-"""Invariant point attention against Algorithm 22 written out line by line."""
+"""Invariant point attention against Algorithm 22 written out line by line, and what rigid motions do to it."""
 
 import math
+from typing import Any
 
+import pytest
 import torch
 from torch.nn import functional as F
 
 from monosome.rna.frames import Frames
-from monosome.rna.ipa import InvariantPointAttention
+from monosome.rna.ipa import InvariantPointAttention, StructureModule
+from monosome.rna.point_attention import attend, attend_plainly
 from monosome.rna.recipe import BetaRhoModelConfig
 from tests.unit.rna.test_frames import random_frames
 
@@ -62,21 +65,70 @@ def _algorithm_22(a: InvariantPointAttention, single: torch.Tensor, pair: torch.
     return torch.stack(rows)
 
 
-def test_agrees_with_algorithm_22_line_by_line() -> None:
+def _moved_block(pair_rank: int = 0) -> StructureModule:
+    """A structure module whose last layers are not zero: it moves frames by an Å and some degrees."""
+    torch.manual_seed(1)
+    module = StructureModule(CONFIG, pair_rank)
+    for block in module.blocks:
+        torch.nn.init.normal_(block.ipa.out.weight, std=0.1)
+        torch.nn.init.normal_(block.update.weight, std=0.05)
+    return module
+
+
+@pytest.mark.parametrize("path", [attend, attend_plainly])
+def test_agrees_with_algorithm_22_line_by_line(path: Any) -> None:
     attention, frames = _attention(), random_frames(1, N, seed=3)
+    attention.attend = path
     single, pair = torch.randn(1, N, C), torch.randn(1, N, N, D)
     found = attention(single, pair, frames, torch.ones(1, N))
     expected = _algorithm_22(attention, single[0], pair[0], frames)
     assert torch.allclose(found[0], expected, atol=2e-4, rtol=1e-4)
 
 
-def test_a_rigid_motion_of_all_frames_changes_nothing_even_far_from_the_origin() -> None:
-    attention, frames = _attention(), random_frames(2, N, seed=4)
-    single, pair, mask = torch.randn(2, N, C), torch.randn(2, N, N, D), torch.ones(2, N)
-    motion = random_frames(1, 1, seed=5)
-    far = Frames(motion.rotations.expand(2, N, 3, 3), motion.translations.expand(2, N, 3) + 50)
-    before, after = attention(single, pair, frames, mask), attention(single, pair, far.compose(frames), mask)
-    assert (after - before).norm() / before.norm() < 1e-4
+def test_fast_and_plain_path_agree_in_all_gradients() -> None:
+    attention, frames, mask = _attention(), random_frames(2, 20, seed=8), torch.ones(2, 20)
+    mask[1, 15:] = 0
+    inputs = [torch.randn(2, 20, C), torch.randn(2, 20, 20, D), frames.rotations, frames.translations + 50]
+    leaves = [*(x.requires_grad_() for x in inputs), *attention.parameters()]
+    found = []
+    for path in (attend, attend_plainly):
+        attention.attend = path
+        out = attention(inputs[0], inputs[1], Frames(*inputs[2:]), mask)
+        found.append([out, *torch.autograd.grad((out.sin() * mask.unsqueeze(-1)).sum(), leaves)])
+    assert all((fast - plain).norm() <= 1e-4 * plain.norm() for fast, plain in zip(*found, strict=True))
+
+
+@pytest.mark.parametrize("pair_rank", [0, 2])
+def test_a_rigid_motion_of_the_start_moves_the_prediction_and_nothing_else(pair_rank: int) -> None:
+    module, single, pair = _moved_block(pair_rank), torch.randn(2, 30, C), torch.randn(2, 30, 30, D)
+    start, motion, mask = _exact_frames(2, 30), _exact_frames(1, 1), torch.ones(2, 30)
+    mask[1, 20:] = 0
+    turn, shift = motion.rotations.double(), 100.0
+    there = Frames((turn @ start.rotations.double()).float(), _moved(start.translations, turn, shift))
+    (before, here), (after, moved) = (module(single, pair, each, mask) for each in (start, there))
+    error = (moved[-1].translations - _moved(here[-1].translations, turn, shift)).norm()
+    assert (here[-1].translations - start.translations).norm(dim=-1).mean() > 0.5
+    assert (after - before).norm() / before.norm() < 1e-5
+    assert error / here[-1].translations.norm() < 1e-5
+    assert (moved[-1].rotations - (turn @ here[-1].rotations.double())).norm() / moved[-1].rotations.norm() < 1e-5
+
+
+def _exact_frames(*shape: int) -> Frames:
+    """Frames within some 10 Å whose axes are of unit length to all digits of fp32."""
+    rotations, _ = torch.linalg.qr(torch.randn(*shape, 3, 3, dtype=torch.float64))
+    return Frames((rotations * torch.linalg.det(rotations)[..., None, None]).float(), 10 * torch.randn(*shape, 3))
+
+
+def _moved(points: torch.Tensor, turn: torch.Tensor, shift: float) -> torch.Tensor:
+    return (points.double() @ turn[0, 0].mT + shift).float()
+
+
+def test_coordinates_keep_fp32_under_autocast() -> None:
+    module, start, mask = _moved_block(), _exact_frames(1, N), torch.ones(1, N)
+    single, pair = torch.randn(1, N, C), torch.randn(1, N, N, D)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        _, under_autocast = module(single, pair, start, mask)
+    assert torch.equal(under_autocast[-1].translations, module(single, pair, start, mask)[1][-1].translations)
 
 
 def test_initial_weights_of_points_are_one_and_the_last_layer_is_zero() -> None:
@@ -85,10 +137,12 @@ def test_initial_weights_of_points_are_one_and_the_last_layer_is_zero() -> None:
     assert fresh.out.weight.abs().max() == 0
 
 
-def test_padding_is_not_attended_to() -> None:
-    attention, frames = _attention(), random_frames(1, N, seed=6)
+@pytest.mark.parametrize("pair_rank", [0, 2])
+def test_padding_changes_nothing(pair_rank: int) -> None:
+    module, start = _moved_block(pair_rank), _exact_frames(1, N)
     single, pair = torch.randn(1, N, C), torch.randn(1, N, N, D)
     mask = torch.tensor([[1.0, 1, 1, 1, 0, 0]])
-    whole = attention(single, pair, frames, mask)[:, :4]
-    part = attention(single[:, :4], pair[:, :4, :4], frames[:, :4], mask[:, :4])
-    assert torch.allclose(whole, part, atol=1e-5)
+    whole, places = module(single, pair, start, mask)
+    part, part_places = module(single[:, :4], pair[:, :4, :4], start[:, :4], mask[:, :4])
+    assert torch.allclose(whole[:, :4], part, atol=1e-5)
+    assert torch.allclose(places[-1].translations[:, :4], part_places[-1].translations, atol=1e-4)

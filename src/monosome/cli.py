@@ -155,6 +155,21 @@ def checkpoint_verify(path: Path, json: Json = False) -> None:
     command.verify(path, json=json)
 
 
+@checkpoint.command("convert")
+def checkpoint_convert(
+    path: Path,
+    out: Path,
+    precision: Annotated[
+        Literal["float32", "bfloat16", "float16"], typer.Option(help="Bits of each weight: 32, or 16 of either kind.")
+    ] = "float32",
+    json: Json = False,
+) -> None:
+    """Write the weights of a checkpoint alone, to be shipped or folded with; nothing of this machine goes with them."""
+    from monosome.commands import checkpoint as command
+
+    command.convert(path, out, precision, json=json)
+
+
 @app.command()
 def fold(
     targets: Annotated[str, typer.Argument(metavar="SEQUENCE|FASTA", help="A FASTA file, or the sequence itself.")],

@@ -27,6 +27,7 @@ OPTIONS = {
     ],
     "checkpoint show": ["path", "--json"],
     "checkpoint verify": ["path", "--json"],
+    "checkpoint convert": ["path", "out", "--precision", "--json"],
     "demo": ["--out -o"],
     "distill": ["teacher", SETTINGS, "--size", "--data", "--out -o", "--json"],
     "doctor": ["--json"],

@@ -5,9 +5,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from monosome.commands.domain import config_type
 from monosome.commands.output import print_json, print_table
 from monosome.errors import CheckpointError
-from monosome.train import checkpoint
+from monosome.train import checkpoint, conversion
+from monosome.train.conversion import Precision
 
 
 def show(path: Path, *, json: bool) -> None:
@@ -45,6 +47,17 @@ def verify(path: Path, *, json: bool) -> None:
         print_table(["checkpoint", ""], [[str(each), _verdict(faults, each)] for each in checked])
     if faults:
         raise next(iter(faults.values()))
+
+
+def convert(path: Path, out: Path, precision: Precision, *, json: bool) -> None:
+    """Write the weights alone and say how large they are."""
+    domain = checkpoint.load_manifest(checkpoint.find(path)).config["domain"]
+    manifest = conversion.convert(path, out, config_type(domain), precision)
+    num_bytes = sum((out / name).stat().st_size for name in manifest.files)
+    if json:
+        print_json({"checkpoint": str(out), "fingerprint": manifest.fingerprint, "bytes": num_bytes})
+        return
+    print(f"{out}: step {manifest.step} of {manifest.fingerprint}, {num_bytes / 2**20:.1f} MiB in {precision}")
 
 
 def _verdict(faults: dict[str, CheckpointError], each: Path) -> str:

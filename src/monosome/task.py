@@ -76,6 +76,8 @@ class Task(ABC, Generic[ExampleT, BatchT, OutputsT]):
     config_type: ClassVar[type[Config]]
     metrics: ClassVar[Sequence[Metric]]
     """What a report says of the rows, the most important first."""
+    bounds: ClassVar[Mapping[str, float]] = {}
+    """Terms of the loss that have no gradient where they are largest, and that value; a run says if one stays there."""
 
     def __init__(self, config: Config) -> None:
         self.config: Any = config

@@ -2,10 +2,11 @@
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -81,6 +82,8 @@ class BetaRhoTask(Task[ChainExample, ChainBatch, Outputs]):
         Metric("lddt_helix", "lddt_helix", "lDDT of a straight helix", higher_is_better=True),
         Metric("tm_walk", "tm_walk", "TM-score of a random walk", higher_is_better=True),
     )
+
+    bounds: ClassVar[Mapping[str, float]] = {"fape": 1.0, "tm": 1.0, "smooth_lddt": 1.0}  # FAPE: all clamped
 
     config: BetaRhoConfig
 

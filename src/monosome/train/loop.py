@@ -37,6 +37,7 @@ from monosome.train.interrupt import Interrupt
 from monosome.train.journal import Journal, StepLine
 from monosome.train.memory import Fitting
 from monosome.train.precision import autocast, check, process_settings
+from monosome.train.saturation import Saturation
 from monosome.train.savers import recomputed
 from monosome.train.step import Figures, Learner, MicroBatch
 
@@ -161,6 +162,7 @@ class _Run:
         self.learner = Learner(self.task, trainer.model, self.config, self.device)
         self.longest_held_out = max(self.task.lengths(self.held_out), default=0)
         self.fitting, self.fitting_held_out = Fitting(), Fitting()
+        self.saturation = Saturation(self.task.bounds)
         self.first = manifest.step if manifest else 0
         self.evaluation = dict(manifest.evaluation) if manifest else {}
         self.stretches = list(manifest.stretches) if manifest else []
@@ -202,6 +204,8 @@ class _Run:
         with self.fitting.explained(f"in step {step + 1}", self.config.execution):
             figures = self.learner.step(step, self._micro_batches(step, parts)).read()
         self._check(step, parts, figures)
+        for note in self.saturation.observe(figures.means):
+            self.journal.say(f"step {step + 1}: {note}")
         self._units += figures.count
         self._unit_seconds += time.perf_counter() - started
         self.journal.advance(step + 1, figures.loss, self._units / self._unit_seconds)

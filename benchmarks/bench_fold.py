@@ -21,6 +21,7 @@ import torch
 from report import write_report
 from scipy.stats import spearmanr
 
+from monosome.evaluate.figures import curves
 from monosome.evaluate.intervals import interval
 from monosome.rna.chain import Chain, join
 from monosome.rna.comparison import Reference
@@ -68,18 +69,28 @@ def laid_out(chain: Chain, pairs: Pairs, kind: Any = "paired") -> Chain:
     return replace(chain, atoms=place_atoms(frames, torch.from_numpy(chain.bases)).numpy())
 
 
-def confidence(model: Chain, native: Chain, plddt: np.ndarray) -> float | None:
-    """Spearman's correlation of predicted and true lDDT of C1' over the residues of a target."""
+def confidence(model: Chain, native: Chain, plddt: np.ndarray) -> np.ndarray:
+    """Predicted and true lDDT of C1', 0 to 1, of every residue that the native has."""
     known = torch.from_numpy(np.isfinite(native.atom("C1'")).all(axis=1)).float()
     truth = torch.from_numpy(np.nan_to_num(native.atom("C1'")))
     local = lddt(torch.from_numpy(model.atom("C1'"))[None], truth[None], known[None])[0].numpy()
-    here = known.numpy() > 0
-    value = float(spearmanr(local[here], plddt[here]).statistic) if np.ptp(local[here]) else float("nan")
-    return value if np.isfinite(value) else None
+    return np.stack([plddt / 100, local], axis=1)[known.numpy() > 0]
 
 
-def folded(predictor: Predictor, name: str, native: Chain) -> dict[str, Values]:
-    """Values of a target by what made the structure."""
+def rank_correlation(pairs: np.ndarray) -> float | None:
+    """Spearman's; None where one side does not vary."""
+    return float(spearmanr(*pairs.T).statistic) if np.ptp(pairs, axis=0).all() else None
+
+
+def reliability(pairs: np.ndarray) -> list[tuple[float, float, int]]:
+    """Mean predicted and mean true lDDT of residues in tenths of the predicted, and how many there are."""
+    tenths = np.minimum((pairs[:, 0] * 10).astype(int), 9)
+    means = [(*pairs[tenths == tenth].mean(axis=0), int((tenths == tenth).sum())) for tenth in np.unique(tenths)]
+    return [(round(float(one), 3), round(float(other), 3), num) for one, other, num in means]
+
+
+def folded(predictor: Predictor, name: str, native: Chain) -> tuple[dict[str, Values], np.ndarray]:
+    """Values of a target by what made the structure; predicted and true lDDT of its residues."""
     reference, true = Reference.read(native), canonical(native)
     pairing = predict_pairing(native.sequence, np.zeros(len(native), dtype=np.int64))
     strand = replace(native, segments=np.zeros(len(native), dtype=np.int64))
@@ -90,11 +101,12 @@ def folded(predictor: Predictor, name: str, native: Chain) -> dict[str, Values]:
     own = pairs_of(first.structure)
     values = scored(first.chain, reference, true)
     best = [assess(each.chain, reference, metrics=("tm_score",), mode="residue").tm_score or 0 for each in predictions]
+    local = confidence(first.chain, native, first.plddt)
     values |= {
         "tm_score_best_of_5": max(best),
         "mean_plddt": first.mean_plddt / 100,
         "ptm": first.ptm,
-        "plddt_spearman": confidence(first.chain, native, first.plddt),
+        "plddt_spearman": rank_correlation(local),
         "seconds": seconds,
         **{key: None if value is None else float(value) for key, value in geometry.items()},
     }
@@ -113,7 +125,7 @@ def folded(predictor: Predictor, name: str, native: Chain) -> dict[str, Values]:
     for kind in ("start_from_mfe", "start_from_own_pairs"):
         found[f"model_1 - {kind}"] = _difference(values, found[kind])
     found["pairs - mea"] = _difference({"f1": found["pairs"]["network_f1"]}, {"f1": found["pairs"]["mea_f1"]})
-    return found
+    return found, local
 
 
 def _difference(one: Values, other: Values) -> Values:
@@ -157,19 +169,35 @@ def each_target(folder: Path, predictor: Predictor, report: Callable[[str], None
     clusters = cluster_by_identity([native.sequence for native in natives.values()], RNA)
     groups = {name: str(cluster) for name, cluster in zip(natives, clusters, strict=True)}
     rows: dict[str, list[Row]] = {}
+    residues: list[np.ndarray] = []
     for name, native in natives.items():
-        for kind, values in folded(predictor, name, native).items():
+        found, local = folded(predictor, name, native)
+        residues.append(local)
+        for kind, values in found.items():
             rows.setdefault(kind, []).append(Row(name, values, len(native), groups[name]))
         latest = {kind: rows[kind][-1].values.get("tm_score") for kind in ("start_from_mfe", "model_1")}
         report(f"{name} {len(native)} nt, TM {latest}")
     targets = {row.id: dict(row.values) for row in rows["model_1"]}
+    reliable = reliability(np.concatenate(residues))
+    spearman = [row.values["plddt_spearman"] for row in rows["model_1"]]
+    _draw(reliable)
     return {
         "figures": "mean, and 95 % interval by cluster",
         "checkpoint": predictor.fingerprint,
         "made_by": summary(rows),
         "other_methods": summary(published(folder, natives, groups)) if (folder / "models").is_dir() else {},
+        "plddt": {
+            "median_spearman": round(float(np.median([value for value in spearman if value is not None])), 3),
+            "reliability": reliable,
+        },
         "targets": targets,
     }
+
+
+def _draw(reliable: list[tuple[float, float, int]]) -> None:
+    series = {"residues": [(one, other) for one, other, _ in reliable], "ideal": [(0.0, 0.0), (1.0, 1.0)]}
+    drawing = curves(series, x="predicted lDDT", y="lDDT", title="How reliable is predicted lDDT?")
+    Path(__file__).with_name("fold_reliability.svg").write_text(drawing)
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from monosome.rna.task import BetaRhoTask
 @pytest.fixture(scope="module")
 def task() -> BetaRhoTask:
     """With everything that a network can have."""
-    terms = [f"loss.{name}=0.5" for name in ("tm", "smooth_lddt")]
+    terms = [f"loss.{name}=0.5" for name in ("tm", "smooth_lddt", "trace_fape")]
     return rna_task("model.num_ipa_blocks=3", "model.num_recycles=1", "model.triangle_attention=true", *terms)
 
 

@@ -48,6 +48,23 @@ def fape(
     return masked_mean(clamped, masks[0].unsqueeze(2) * masks[1].unsqueeze(1)) / FAPE_UNIT
 
 
+def trace_fape(
+    predicted: Float[Tensor, "b n 3"],
+    true: Float[Tensor, "b n 3"],
+    mask: Float[Tensor, "b n"],
+    clamp: Float[Tensor, "b"],
+) -> Float[Tensor, "b"]:
+    """FAPE of one atom per residue, seen from frames on each three in a row: for natives of which no more is known.
+
+    In units of 10 Å; 0 for a chain without three in a row.
+    """
+    frames, true_frames = (
+        Frames.from_points(points[:, 1:-1], points[:, 2:], points[:, :-2]) for points in (predicted, true)
+    )
+    has_frame = mask[:, :-2] * mask[:, 1:-1] * mask[:, 2:]
+    return fape(frames, predicted, true_frames, true, (has_frame, mask), clamp)
+
+
 def smooth_lddt_loss(
     predicted: Float[Tensor, "b n p 3"], true: Float[Tensor, "b n p 3"], mask: Float[Tensor, "b n p"]
 ) -> Float[Tensor, "b"]:

@@ -121,6 +121,8 @@ class StructureLossConfig(LossConfig):
 
     fape: Weight = 1.0
     """Weight of the frame-aligned point error, in units of 10 Å."""
+    trace_fape: Weight = 0.0
+    """Weight of the same of C1' alone, from frames on three C1' in a row: what natives without other atoms teach."""
     distogram: Weight = 0.3
     """Weight of the cross-entropy of distance bins of C1', of P and of C4'."""
     pairs: Weight = 0.1
@@ -141,9 +143,8 @@ class StructureLossConfig(LossConfig):
 
     def weights(self) -> Mapping[str, float]:
         """Weights of the terms."""
-        return {
-            name: getattr(self, name) for name in ("fape", "distogram", "pairs", "plddt", "pae", "tm", "smooth_lddt")
-        }
+        names = ("fape", "trace_fape", "distogram", "pairs", "plddt", "pae", "tm", "smooth_lddt")
+        return {name: getattr(self, name) for name in names}
 
 
 class BetaRhoConfig(Config):

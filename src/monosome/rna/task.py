@@ -42,6 +42,7 @@ from monosome.rna.losses import (
     pair_loss,
     plddt_loss,
     smooth_lddt_loss,
+    trace_fape,
     unclamped,
 )
 from monosome.rna.model import DISTOGRAM_ATOMS, BetaRho, Outputs
@@ -83,7 +84,7 @@ class BetaRhoTask(Task[ChainExample, ChainBatch, Outputs]):
         Metric("tm_walk", "tm_walk", "TM-score of a random walk", higher_is_better=True),
     )
 
-    bounds: ClassVar[Mapping[str, float]] = {"fape": 1.0, "tm": 1.0, "smooth_lddt": 1.0}  # FAPE: all clamped
+    bounds: ClassVar[Mapping[str, float]] = dict.fromkeys(("fape", "trace_fape", "tm", "smooth_lddt"), 1.0)
 
     config: BetaRhoConfig
 
@@ -202,6 +203,8 @@ class BetaRhoTask(Task[ChainExample, ChainBatch, Outputs]):
         match name:
             case "fape":
                 return torch.stack([self._fape(each, batch) for each in outputs.trajectory]).mean(0)
+            case "trace_fape":
+                return trace_fape(frames.translations, c1, c1_mask, batch.clamp)
             case "distogram":
                 atoms = [_POINT_OF[atom] for atom in DISTOGRAM_ATOMS]
                 return distogram_loss(

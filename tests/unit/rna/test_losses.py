@@ -17,6 +17,7 @@ from monosome.rna.losses import (
     plddt_loss,
     predicted_tm_score,
     smooth_lddt_loss,
+    trace_fape,
     unclamped,
 )
 from monosome.rna.pair_labels import CANONICAL, CLASSES, NONE, NOT_CANONICAL, UNKNOWN
@@ -51,6 +52,23 @@ def test_fape_tells_mirror_images_apart_and_distances_do_not() -> None:
     turned = Frames.from_points(mirrored[:, :4], mirrored[:, 1:5], mirrored[:, 2:6])
     assert float(fape(turned, mirrored, frames, points, _masks(4, 6), NO_CLAMP)) > 0.02
     assert torch.allclose(lddt(mirrored, points, torch.ones(1, 6)), torch.ones(1, 6))
+
+
+def test_fape_of_the_trace_sees_bends_and_mirror_images_but_no_motion() -> None:
+    true = torch.randn(1, 9, 3, generator=torch.Generator().manual_seed(0)).cumsum(1) * 4
+    mask = torch.ones(1, 9)
+    turned = true @ torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(2)))[0].mT
+    turned = turned if torch.linalg.det(torch.linalg.lstsq(true[0], turned[0]).solution) > 0 else -turned
+    floor = pytest.approx(1e-3, rel=0.05)
+    assert float(trace_fape(turned + 30, true, mask, NO_CLAMP)) == floor
+    assert float(trace_fape(-true, true, mask, NO_CLAMP)) > 0.02
+    bent = torch.cat([true[:, :5], true[:, 5:] + 3], dim=1)
+    assert float(trace_fape(bent, true, mask, NO_CLAMP)) > 0.05
+    far = bent.clone()
+    far[:, 7] += 500
+    unknown = mask.clone()
+    unknown[:, 7] = 0
+    assert torch.equal(trace_fape(far, true, unknown, NO_CLAMP), trace_fape(bent, true, unknown, NO_CLAMP))
 
 
 def test_distogram_is_the_cross_entropy_of_the_right_bin() -> None:

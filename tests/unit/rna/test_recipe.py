@@ -48,7 +48,7 @@ def test_a_recipe_takes_a_step_on_shapes_alone(recipe: str) -> None:
 def test_the_weights_name_every_term() -> None:
     weights = StructureLossConfig(fape=2.0).weights()
     assert weights["fape"] == 2.0
-    terms = ("fape", "distogram", "pairs", "plddt", "pae", "tm", "smooth_lddt")
+    terms = ("fape", "trace_fape", "distogram", "pairs", "plddt", "pae", "tm", "smooth_lddt")
     assert tuple(weights) == terms
 
 

@@ -12,7 +12,7 @@ from monosome.rna.recipe import BetaRhoConfig, StructureLossConfig
 from monosome.rna.task import BetaRhoTask
 from monosome.train.savers import recomputed
 
-MILLIONS = {"rna/micro": 0.32, "rna/small": 2.0, "rna/base": 9.8, "rna/large": 53.4}
+MILLIONS = {"rna/micro": 0.32, "rna/micro-pairs": 0.81, "rna/micro-natural": 0.81, "rna/small": 2.0, "rna/base": 9.8, "rna/large": 53.4}
 
 
 def _task(recipe: str) -> BetaRhoTask:

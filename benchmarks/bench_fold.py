@@ -23,6 +23,7 @@ from scipy.stats import spearmanr
 
 from monosome.evaluate.figures import curves
 from monosome.evaluate.intervals import interval
+from monosome.processes import num_processors, worker_pool
 from monosome.rna.chain import Chain, join
 from monosome.rna.comparison import Reference
 from monosome.rna.dotbracket import one_per_residue
@@ -32,7 +33,7 @@ from monosome.rna.interactions import find_interactions
 from monosome.rna.losses import lddt
 from monosome.rna.metrics import assess
 from monosome.rna.pairing import Pairs, pairs_of, predict_pairing
-from monosome.rna.predict import Predictor, load
+from monosome.rna.predict import load
 from monosome.rna.refinement import Geometry
 from monosome.rna.start import start_frames
 from monosome.row import Row
@@ -46,10 +47,10 @@ NUM_MODELS = 5
 Values = dict[str, float | None]
 
 
-def f1(found: Iterable[tuple[int, int]], true: Iterable[tuple[int, int]]) -> float | None:
-    """F1 of base pairs; None where there are neither."""
+def f1(found: Iterable[tuple[int, int]], true: Iterable[tuple[int, int]]) -> float:
+    """F1 of base pairs; 1 where there are none and none were found, as in strands of a duplex."""
     found, true = set(map(tuple, found)), set(map(tuple, true))
-    return 2 * len(found & true) / (len(found) + len(true)) if found or true else None
+    return 2 * len(found & true) / (len(found) + len(true)) if found or true else 1.0
 
 
 def canonical(chain: Chain) -> Pairs:
@@ -89,8 +90,10 @@ def reliability(pairs: np.ndarray) -> list[tuple[float, float, int]]:
     return [(round(float(one), 3), round(float(other), 3), num) for one, other, num in means]
 
 
-def folded(predictor: Predictor, name: str, native: Chain) -> tuple[dict[str, Values], np.ndarray]:
+def folded(checkpoint: str | None, name: str, native: Chain) -> tuple[dict[str, Values], np.ndarray]:
     """Values of a target by what made the structure; predicted and true lDDT of its residues."""
+    torch.set_num_threads(1)
+    predictor = load(checkpoint)
     reference, true = Reference.read(native), canonical(native)
     pairing = predict_pairing(native.sequence, np.zeros(len(native), dtype=np.int64))
     strand = replace(native, segments=np.zeros(len(native), dtype=np.int64))
@@ -117,11 +120,12 @@ def folded(predictor: Predictor, name: str, native: Chain) -> tuple[dict[str, Va
     }
     found = {kind: scored(chain, reference, true) for kind, chain in floors.items()}
     found["model_1"] = values
-    found["pairs"] = {
+    scores: Values = {
         "mfe_f1": f1(pairs_of(pairing.structure), true),
         "mea_f1": f1(pairs_of(pairing.mea), true),
         "network_f1": f1(own, true),
     }
+    found["pairs"] = scores | {f"{key} where there are pairs": value if true else None for key, value in scores.items()}
     for kind in ("start_from_mfe", "start_from_own_pairs"):
         found[f"model_1 - {kind}"] = _difference(values, found[kind])
     found["pairs - mea"] = _difference({"f1": found["pairs"]["network_f1"]}, {"f1": found["pairs"]["mea_f1"]})
@@ -162,7 +166,7 @@ def published(folder: Path, natives: dict[str, Chain], groups: dict[str, str]) -
     return rows
 
 
-def each_target(folder: Path, predictor: Predictor, report: Callable[[str], None]) -> dict[str, Any]:
+def each_target(folder: Path, checkpoint: str | None, report: Callable[[str], None]) -> dict[str, Any]:
     """All figures."""
     files = sorted((folder / "Natives").glob("*.pdb.gz"))
     natives = {file.name.removesuffix("_native.pdb.gz"): join(read_structure(file).chains) for file in files}
@@ -170,8 +174,10 @@ def each_target(folder: Path, predictor: Predictor, report: Callable[[str], None
     groups = {name: str(cluster) for name, cluster in zip(natives, clusters, strict=True)}
     rows: dict[str, list[Row]] = {}
     residues: list[np.ndarray] = []
+    with worker_pool(num_processors(), load.__module__) as pool:
+        jobs = {name: pool.submit(folded, checkpoint, name, native) for name, native in natives.items()}
     for name, native in natives.items():
-        found, local = folded(predictor, name, native)
+        found, local = jobs[name].result()
         residues.append(local)
         for kind, values in found.items():
             rows.setdefault(kind, []).append(Row(name, values, len(native), groups[name]))
@@ -183,7 +189,7 @@ def each_target(folder: Path, predictor: Predictor, report: Callable[[str], None
     _draw(reliable)
     return {
         "figures": "mean, and 95 % interval by cluster",
-        "checkpoint": predictor.fingerprint,
+        "checkpoint": load(checkpoint).fingerprint,
         "made_by": summary(rows),
         "other_methods": summary(published(folder, natives, groups)) if (folder / "models").is_dir() else {},
         "plddt": {
@@ -204,8 +210,8 @@ def main() -> None:
     """Measure and write."""
     os.environ.update(OMP_NUM_THREADS="1")
     torch.set_num_threads(1)
-    predictor = load(sys.argv[2] if len(sys.argv) > 2 else None)
-    write_report(__file__, each_target(Path(sys.argv[1]), predictor, lambda line: print(line, file=sys.stderr)))
+    checkpoint = sys.argv[2] if len(sys.argv) > 2 else None
+    write_report(__file__, each_target(Path(sys.argv[1]), checkpoint, lambda line: print(line, file=sys.stderr)))
 
 
 if __name__ == "__main__":

@@ -6,11 +6,11 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int8
 
 from monosome.rna.chain import Chain
-from monosome.rna.dotbracket import dot_bracket
+from monosome.rna.dotbracket import dot_bracket, stems
 from monosome.rna.geometry import helix_frames, partner_frames
 from monosome.rna.interactions import find_interactions
 from monosome.rna.nucleotides import CAN_PAIR
-from monosome.rna.pairing import Pairing, at_most_certain, pairs_of
+from monosome.rna.pairing import Pairing, Pairs, at_most_certain, pairs_of
 
 _EDGES = ("WW", "WH", "HW", "WS", "SW", "HH", "HS", "SH", "SS")
 KINDS = tuple(turn + edges for edges in _EDGES for turn in "ct")
@@ -25,6 +25,8 @@ NOT_CANONICAL = -2
 MIRRORED = tuple(CLASSES.index(kind if kind in CLASSES[:2] else kind[0] + kind[:0:-1]) for kind in CLASSES)
 """The class that two residues have when they are named the other way round."""
 
+MIN_CROSSING = 3
+"""Pairs of a helix of a pseudoknot at least."""
 MIN_LOOP = 3
 """Residues in a hairpin loop at least."""
 STEP_LIKENESS = 1.0
@@ -58,17 +60,20 @@ def label_structure(structure: str) -> Int8[np.ndarray, "n n"]:
 def likely_structure(probabilities: Float32[np.ndarray, "n n"]) -> str:
     """The structure of maximum expected accuracy of a matrix of chances of canonical pairs, in dot-bracket form.
 
-    Pairs that cross it (pseudoknots) are added where they are more likely than not and nothing else is.
+    Helices that cross it (pseudoknots) are added where each pair is more likely than not and nothing else is. Pairs that
+    stack on no other are left out: a helix is not begun by one (ViennaRNA's noLP).
     """
     length = len(probabilities)
     chances = at_most_certain(probabilities * (1 - np.eye(length, dtype=np.float32)))
-    pairs = pairs_of(Pairing("." * length, math.nan, math.nan, chances).mea)
+    pairs = _stacked(pairs_of(Pairing("." * length, math.nan, math.nan, chances).mea), 2)
     paired = {place for pair in pairs for place in pair}
-    for i, j in np.argwhere(np.triu(chances, MIN_LOOP + 1) > 0.5).tolist():
-        if paired.isdisjoint((i, j)):
-            paired.update((i, j))
-            pairs.append((i, j))
-    return dot_bracket(length, pairs)
+    free = [(i, j) for i, j in np.argwhere(np.triu(chances, MIN_LOOP + 1) > 0.5).tolist() if paired.isdisjoint((i, j))]
+    return dot_bracket(length, [*pairs, *_stacked(free, MIN_CROSSING)])
+
+
+def _stacked(pairs: Pairs, least: int) -> Pairs:
+    """The pairs of stems of at least so many."""
+    return [pair for stem in stems(pairs) if len(stem) >= least for pair in stem]
 
 
 def _from_distances(chain: Chain) -> Int8[np.ndarray, "n n"]:

@@ -108,18 +108,20 @@ class Learner:
         """One optimiser step, counted from 0: sums go backward, and their gradient is divided once, by the count."""
         weights, gradients = self.balance.weights(step), dict[str, list[Tensor]]()
         sums, optim, train = Sums(weights=weights), self.config.optim, self.config.train
+        frozen = {id(weight) for weight in frozen_weights(self.model, optim, step)}
+        for weight in self.trainable:
+            weight.requires_grad_(id(weight) not in frozen)  # nothing is kept for what is not learned
+        learned = [weight for weight in self.trainable if weight.requires_grad]
         for micro in micro_batches:
             torch.manual_seed(micro.seed)
             with autocast(self.device, self.config.numerics):
                 loss = self.task.loss(self.task.forward(self.model, micro.batch), micro.batch)
                 weighted = loss.weighted(weights)
             if self.balance.measures_gradients(step):
-                add_gradients(gradients, loss, self.trainable, (name for name, weight in weights.items() if weight))
+                add_gradients(gradients, loss, learned, (name for name, weight in weights.items() if weight))
             weighted.backward()
             sums.add(loss, weighted)
         self._observe(sums, gradients)
-        for weight in frozen_weights(self.model, optim, step):
-            weight.grad = None
         sums.grad_norm = normalise_and_clip(self.trainable, sums.count, optim.clip_norm)
         sums.learning_rate = learning_rate(optim, train.steps, step, self.plateau.factor)
         set_learning_rate(self.optimizers, sums.learning_rate)

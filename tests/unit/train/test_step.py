@@ -1,6 +1,6 @@
 import pytest
 import torch
-from runs import learner_for, micro_batch
+from runs import gradient_of, learner_for, micro_batch
 from toy import toy_task
 
 from monosome.task import Loss
@@ -44,3 +44,17 @@ def test_the_evaluated_model_is_the_average_where_there_is_one() -> None:
     assert averaged.evaluated is not averaged.model
     assert plain.states().keys() == {"model", "optimizer"}
     assert averaged.states(with_optimizer=False).keys() == {"model", "ema"}
+
+
+def test_a_frozen_part_has_no_gradient_and_does_not_move_until_its_step() -> None:
+    task = toy_task("optim.frozen_until.blocks=2")
+    learner = learner_for(task)
+    before = {name: weight.detach().clone() for name, weight in learner.model.named_parameters()}
+    batch = micro_batch(task, [0, 1])
+    early = gradient_of(learner, lambda: learner.step(1, [batch]))
+    assert early
+    assert not any(name.startswith("blocks.") for name in early)
+    for name, weight in learner.model.named_parameters():
+        assert torch.equal(weight, before[name]) == name.startswith("blocks."), name
+    late = gradient_of(learner, lambda: learner.step(2, [batch]))
+    assert late.keys() == before.keys()

@@ -104,28 +104,12 @@ class Pairing:
     @cached_property
     def centroid(self) -> str:
         """The structure with the least mean distance to the ensemble: of the pairs more probable than not."""
-        return self._most_accurate(0.5)
+        return most_accurate(self.probabilities, 0.5)
 
     @cached_property
     def mea(self) -> str:
         """The structure of maximum expected accuracy (Do et al. 2006, γ = 1 as in ViennaRNA)."""
-        return self._most_accurate(1e-4)
-
-    def _most_accurate(self, threshold: float) -> str:
-        """What of the pairs above a threshold makes the sum of probabilities of pairs and unpaired residues largest.
-
-        From one half up that is every pair, unless windows made some cross. Partners nearer than 3, as strands may
-        have where they meet, are left out: ViennaRNA's search goes wrong on them.
-        """
-        import RNA
-
-        rows, columns = np.nonzero(np.triu(self.probabilities, 3) > threshold)
-        chances = self.probabilities[rows, columns]
-        places = zip((rows + 1).tolist(), (columns + 1).tolist(), chances.tolist(), strict=True)
-        structure, _ = RNA.MEA_from_plist(
-            [RNA.ep(i, j, chance, 0) for i, j, chance in places], "N" * len(self.structure)
-        )
-        return str(structure)
+        return most_accurate(self.probabilities, 1e-4)
 
     def holding(self, structure: str) -> "Pairing":
         """This pairing with one structure for certain in place of the probabilities."""
@@ -189,6 +173,21 @@ def predict_local_energies(
 
     shapes = {"stacking": (len(sequence),), "opening": (len(sequence),)}
     return LocalEnergies(**cached("energies", query.digest(), shapes, energies))
+
+
+def most_accurate(probabilities: Float32[np.ndarray, "n n"], threshold: float, gamma: float = 1.0) -> str:
+    """What of the pairs above a threshold makes the sum of probabilities largest, those of pairs counted γ-fold.
+
+    Of pairs and of unpaired residues. From one half up that is every pair, unless some cross. Partners nearer than 3,
+    as strands may have where they meet, are left out: ViennaRNA's search goes wrong on them.
+    """
+    import RNA
+
+    rows, columns = np.nonzero(np.triu(probabilities, 3) > threshold)
+    places = zip((rows + 1).tolist(), (columns + 1).tolist(), probabilities[rows, columns].tolist(), strict=True)
+    pairs = [RNA.ep(i, j, chance, 0) for i, j, chance in places]
+    structure, _ = RNA.MEA_from_plist(pairs, "N" * len(probabilities), gamma)
+    return str(structure)
 
 
 def unknown_pairing(length: int) -> Pairing:

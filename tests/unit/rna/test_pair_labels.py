@@ -20,6 +20,7 @@ from monosome.rna.pair_labels import (
     UNKNOWN,
     label_pairs,
     label_structure,
+    likely_structure,
 )
 
 
@@ -54,6 +55,21 @@ def test_what_has_no_coordinates_is_unknown() -> None:
         assert (labels[5] == UNKNOWN).all()
         assert (labels[:, 5] == UNKNOWN).all()
         assert (labels[0, 1:5] != UNKNOWN).all()
+
+
+def test_the_likely_structure_has_helices_pseudoknots_and_no_single_pairs() -> None:
+    chances = np.zeros((26, 26), dtype=np.float32)
+    for pairs, chance in (
+        ([(0, 12), (1, 11), (2, 10), (3, 9)], 0.9),
+        ([(5, 18), (6, 17), (7, 16)], 0.8),
+        ([(20, 25)], 0.9),
+    ):
+        for i, j in pairs:
+            chances[i, j] = chances[j, i] = chance
+    assert likely_structure(chances) == "((((.[[[.))))...]]]......."
+    chances[5, 18] = chances[18, 5] = 0.4
+    assert likely_structure(chances) == "((((.....)))).............", "two pairs that cross are no helix"
+    assert likely_structure(np.zeros((4, 4), dtype=np.float32)) == "...."
 
 
 @pytest.mark.data

@@ -102,6 +102,25 @@ class Task(ABC, Generic[ExampleT, BatchT, OutputsT]):
         """The length of each example; a task that knows them without making the examples saves that time."""
         return [self.length(examples[index]) for index in range(len(examples))]
 
+    def weights(self, examples: Examples[ExampleT], limit: int | None = None) -> Sequence[float] | None:
+        """How often training draws each example, in any unit, 0 for never; None draws each once an epoch.
+
+        `limit` is the length that `curriculum` bounds examples by at the time.
+        """
+        return None
+
+    def curriculum(self) -> Sequence[tuple[int, int]]:
+        """Steps, from 0 and ascending, each with the length that bounds examples from it on; none without bounds."""
+        return ()
+
+    def shortened(self, example: ExampleT, limit: int, seed: int) -> ExampleT:
+        """At most that length of an example, the part fixed by the seed; a task with a curriculum says how."""
+        return example
+
+    def reports(self) -> Mapping[str, Any]:
+        """What a run keeps of its data, by the name of a JSON file in its folder."""
+        return {}
+
     @abstractmethod
     def collate(self, examples: Sequence[ExampleT], seeds: Sequence[int] | None = None) -> BatchT:
         """The examples as one padded batch on the CPU.

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float32
 
 from monosome.errors import DataError
 from monosome.rna import prepared
@@ -41,6 +42,16 @@ class Collection:
         """The day each chain became known, YYYY-MM-DD, or empty."""
         return tuple(entry.date for entry in self.entries)
 
+    @property
+    def resolutions(self) -> tuple[float | None, ...]:
+        """The resolution of each chain in Å, where it is known."""
+        return tuple(entry.resolution for entry in self.entries)
+
+    @property
+    def models(self) -> dict[str, Float32[np.ndarray, "m n 27 3"]]:
+        """The further models of the chains that are ensembles, by name, in Å."""
+        return {entry.chain.id: entry.models for entry in self.entries if entry.models is not None}
+
     @cached_property
     def content_hash(self) -> str:
         """Hexadecimal digest of chains and clusters, wherever they lie."""
@@ -49,6 +60,8 @@ class Collection:
             digest.update(f"{entry.chain.id} {entry.chain.sequence} {entry.cluster}\n".encode())
             for values in (np.nan_to_num(entry.chain.atoms), entry.chain.residue_numbers, entry.chain.segments):
                 digest.update(values.tobytes())
+            if entry.models is not None:
+                digest.update(np.nan_to_num(entry.models).tobytes())
         return digest.hexdigest()
 
 

@@ -2,24 +2,28 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int8, Int64
+from jaxtyping import Float, Float32, Int8, Int64
 from torch import Tensor
 
 from monosome.rna.chain import Chain
+from monosome.rna.crops import neighbourhood, stretch
 from monosome.rna.evidence import EvidenceSource
 from monosome.rna.features import Evidence, Features, Input, featurise, layout
 from monosome.rna.frames import Frames
 from monosome.rna.geometry import duplex, helix_frames, partner_frames, random_hairpin
-from monosome.rna.nucleotides import ATOM_INDEX, BASES, FRAME_ATOMS, TEMPLATE
+from monosome.rna.nucleotides import ATOM_INDEX, BASES, FRAME_ATOMS
 from monosome.rna.pair_labels import CANONICAL, UNKNOWN, label_pairs, label_structure
 from monosome.rna.pairing import pairs_of, sample_structures
 from monosome.rna.start import Start, start_frames
+from monosome.rna.torsion_head import true_torsions
+from monosome.rna.violations import linked
 from monosome.task import Batch
+from monosome.train.batches import mixed
 
 POINTS = ("C1'", "C4'", "P")
 """Atoms whose places FAPE compares, besides the base's nitrogen: where the frame is, and where the backbone runs."""
@@ -30,7 +34,7 @@ class ChainExample:
     """A chain with its features; `group` is the cluster that it is held out with.
 
     `pairs` are the labels of pair_labels; `starts` are the frames that the network may start from, the first of them
-    where nothing is drawn at random.
+    where nothing is drawn at random. `further` are the other models of an ensemble with the labels of their pairs.
     """
 
     chain: Chain
@@ -38,6 +42,7 @@ class ChainExample:
     group: str
     pairs: Int8[np.ndarray, "n n"]
     starts: tuple[Frames, ...]
+    further: tuple[tuple[Chain, Int8[np.ndarray, "n n"]], ...] = ()
 
     @property
     def id(self) -> str:
@@ -47,10 +52,11 @@ class ChainExample:
 
 @dataclass(frozen=True)
 class ChainBatch(Batch):
-    """Chains padded to one length. Masks are 1 where there is a residue, a known frame, a known point.
+    """Chains padded to one length. Masks are 1 where there is a residue, a known frame, a known point or torsion.
 
-    `points` are the atoms of POINTS and the glycosidic nitrogen, in Å; `clamp` bounds each chain's FAPE, in Å;
-    `seeds` fix what the network draws at random for each (dropout, recycles).
+    `links` are 1 where a residue is bonded to the next; `points` are the atoms of POINTS and the glycosidic nitrogen,
+    in Å; `clamp` bounds each chain's FAPE, in Å; `seeds` fix what the network draws at random for each (dropout,
+    recycles).
     """
 
     single: Float[Tensor, "b n f"]
@@ -63,6 +69,9 @@ class ChainBatch(Batch):
     points: Float[Tensor, "b n p 3"]
     points_mask: Float[Tensor, "b n p"]
     frames_mask: Float[Tensor, "b n"]
+    torsions: Float[Tensor, "b n t 2"]
+    torsions_mask: Float[Tensor, "b n t"]
+    links: Float[Tensor, "b n"]
     pairs: Int64[Tensor, "b n n"]
     clamp: Float[Tensor, "b"]
     seeds: Int64[Tensor, "b"]
@@ -88,6 +97,8 @@ class Recipe:
     start: Start = "helix"
     structures: Mapping[str, str] = field(default_factory=dict)
     """Dot-bracket of chains, by name, whose pairs are known and whose coordinates are not."""
+    models: Mapping[str, Float32[np.ndarray, "m n 27 3"]] = field(default_factory=dict)
+    """Further coordinates of chains, by name, for training to draw: the other models of an ensemble, Å."""
     varied_starts: bool = False
     """Whether `paired` is also laid out from a sampled structure and from the known pairs, for training to draw."""
 
@@ -101,7 +112,9 @@ class Recipe:
         structure = self.structures.get(chain.id)
         pairs = label_pairs(chain) if structure is None else label_structure(structure)
         features = featurise(chain.sequence, chain.segments, evidence, self.inputs)
-        return ChainExample(chain, features, group, pairs, tuple(self._starts(chain, evidence, pairs, seed)))
+        others = [replace(chain, atoms=atoms) for atoms in self.models.get(chain.id, ())]
+        further = tuple((each, label_pairs(each)) for each in others)
+        return ChainExample(chain, features, group, pairs, tuple(self._starts(chain, evidence, pairs, seed)), further)
 
     def _starts(self, chain: Chain, evidence: Evidence, labels: Int8[np.ndarray, "n n"], seed: int) -> Iterator[Frames]:
         segments, bases = torch.from_numpy(chain.segments), torch.from_numpy(chain.bases)
@@ -117,10 +130,20 @@ class Recipe:
 
 
 class ChainExamples:
-    """A split: chains with their groups, made into examples when they are first asked for."""
+    """A split: chains with their groups, made into examples when they are first asked for.
 
-    def __init__(self, chains: Sequence[Chain], groups: Sequence[str], recipe: Recipe | None = None) -> None:
+    `weights` say how often each is drawn; without them all are drawn alike.
+    """
+
+    def __init__(
+        self,
+        chains: Sequence[Chain],
+        groups: Sequence[str],
+        recipe: Recipe | None = None,
+        weights: Sequence[float] | None = None,
+    ) -> None:
         self.chains, self.groups, self.recipe = list(chains), list(groups), recipe or Recipe()
+        self.weights = None if weights is None else [float(weight) for weight in weights]
         self._made: dict[int, ChainExample] = {}
 
     def __len__(self) -> int:
@@ -133,28 +156,38 @@ class ChainExamples:
 
     @cached_property
     def content_hash(self) -> str:
-        """Digest of names, sequences, strands, coordinates, and of the files of evidence where there are some."""
+        """Digest of names, sequences, strands, coordinates, and of weights and files of evidence if there are some."""
         digest = hashlib.sha256()
         for chain, group in zip(self.chains, self.groups, strict=True):
             digest.update(f"{chain.id} {chain.sequence} {group}".encode())
             digest.update(np.nan_to_num(chain.atoms).astype(np.float32).tobytes() + chain.segments.tobytes())
         digest.update(repr(sorted(self.recipe.structures.items())).encode() if self.recipe.structures else b"")
+        for name, atoms in sorted(self.recipe.models.items()):
+            digest.update(name.encode() + np.nan_to_num(atoms).tobytes())
+        digest.update(repr(self.weights).encode() if self.weights else b"")
         if self.recipe.source.folders:
             digest.update(self.recipe.source.digest([chain.id for chain in self.chains]).encode())
         return digest.hexdigest()
 
 
-def crop(whole: ChainExample, length: int, draw: int) -> ChainExample:
-    """A stretch of at most that many residues and one of the starts, both fixed by a random number.
+def crop(whole: ChainExample, length: int, draw: int, spatial_share: float = 0.0) -> ChainExample:
+    """At most that many residues of one of the models, and one of the starts, all fixed by a random number.
 
-    Features stay the whole chain's.
+    That share of the draws takes the residues nearest to one of them, the others a stretch of the chain. Features and
+    starts stay the whole chain's.
     """
-    start = draw % len(whole.starts)
-    first = draw // len(whole.starts) % (max(0, len(whole.chain) - length) + 1)
-    place = slice(first, first + length)
-    stretch = whole.chain.subset(np.arange(len(whole.chain))[place])
-    features, pairs = whole.features.crop(first, length), whole.pairs[place, place]
-    return ChainExample(stretch, features, whole.group, pairs, (whole.starts[start][place],))
+    start, place = whole.starts[draw % len(whole.starts)], draw // len(whole.starts)
+    models = ((whole.chain, whole.pairs), *whole.further)
+    chain, pairs = models[mixed(draw, 1) % len(models)]
+    is_spatial = mixed(draw, 2) < spatial_share * 2**63
+    residues = neighbourhood(chain.atom("C1'"), length, place) if is_spatial else stretch(len(chain), length, place)
+    return ChainExample(
+        chain=chain.subset(residues),
+        features=whole.features.crop(residues),
+        group=whole.group,
+        pairs=pairs[np.ix_(residues, residues)],
+        starts=(start[torch.from_numpy(residues)],),
+    )
 
 
 def synthetic_chains(num: int, seed: int) -> tuple[list[Chain], list[str]]:
@@ -187,6 +220,7 @@ def collate(examples: Sequence[ChainExample], clamp: Float[Tensor, "b"], seeds: 
     length = max(len(each.chain) for each in examples)
     starts = [each.starts[0] for each in examples]
     points, points_mask = zip(*(_points(each.chain) for each in examples), strict=True)
+    torsions, torsions_mask = zip(*(true_torsions(each.chain) for each in examples), strict=True)
     return ChainBatch(
         single=_padded([torch.from_numpy(each.features.single) for each in examples], length),
         pair=_padded([torch.from_numpy(each.features.pair) for each in examples], length, num_axes=2),
@@ -198,21 +232,26 @@ def collate(examples: Sequence[ChainExample], clamp: Float[Tensor, "b"], seeds: 
         points=_padded(list(points), length),
         points_mask=_padded(list(points_mask), length),
         frames_mask=_padded([torch.from_numpy(each.chain.has_frame).float() for each in examples], length),
+        torsions=_padded([torch.from_numpy(each) for each in torsions], length),
+        torsions_mask=_padded([torch.from_numpy(each) for each in torsions_mask], length),
+        links=_padded([torch.from_numpy(linked(each.chain)).float() for each in examples], length),
         pairs=_padded([torch.from_numpy(each.pairs.astype(np.int64)) for each in examples], length, 2, UNKNOWN),
         clamp=clamp,
         seeds=torch.tensor(seeds or [0] * len(examples)),
     )
 
 
-def place_points(frames: Frames, bases: Int64[Tensor, "*batch n"]) -> Float[Tensor, "*batch n p 3"]:
-    """Where the frames put the points of each nucleotide, Å."""
-    return frames.apply(torch.from_numpy(_POINT_TEMPLATE).to(bases.device)[bases])
+def select_points(
+    atoms: Float[Tensor, "*batch n 27 3"], bases: Int64[Tensor, "*batch n"]
+) -> Float[Tensor, "*batch n p 3"]:
+    """The points of each nucleotide among all its atoms."""
+    slots = torch.from_numpy(_POINT_INDICES).to(bases.device)[bases]
+    return atoms.gather(-2, slots.unsqueeze(-1).expand(*slots.shape, 3))
 
 
 _POINT_INDICES = np.stack(
     [np.append([ATOM_INDEX[name] for name in POINTS], FRAME_ATOMS[base, 1]) for base in range(len(BASES))]
 )
-_POINT_TEMPLATE = np.take_along_axis(TEMPLATE, _POINT_INDICES[:, :, None], axis=1)
 
 
 def _points(chain: Chain) -> tuple[Float[Tensor, "n p 3"], Float[Tensor, "n p"]]:

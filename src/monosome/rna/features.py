@@ -59,10 +59,10 @@ class Features:
     pair: Float32[np.ndarray, "n n g"]
     offsets: Int64[np.ndarray, "n n"]
 
-    def crop(self, start: int, length: int) -> "Features":
-        """The features of a stretch of the chain, as the whole chain gave them."""
-        part = slice(start, start + length)
-        return Features(self.single[part], self.pair[part, part], self.offsets[part, part])
+    def crop(self, residues: Int64[np.ndarray, "m"]) -> "Features":
+        """The features of some residues, as the whole chain gave them."""
+        square = np.ix_(residues, residues)
+        return Features(self.single[residues], self.pair[square], self.offsets[square])
 
     def disturbed(self, wanted: Input, seed: int | None) -> "Features":
         """These with one input shuffled over residues (rows and columns of pairs alike); unknown without a seed."""

@@ -15,6 +15,7 @@ from monosome.rna.losses import NUM_DISTANCE_BINS, NUM_PAE_BINS, NUM_PLDDT_BINS
 from monosome.rna.pair_labels import CLASSES, MIRRORED, NONE
 from monosome.rna.recipe import BetaRhoModelConfig
 from monosome.rna.start import chained, steps_of
+from monosome.rna.torsion_head import TorsionHead
 from monosome.rna.trunk import TrunkBlock, zeroed
 
 DISTOGRAM_ATOMS = ("C1'", "P", "C4'")
@@ -54,6 +55,11 @@ class Outputs:
     def pair_logits(self) -> Float[Tensor, "b n n l"]:
         """Of the classes of pair_labels.CLASSES."""
         return self.heads.pairs(self.pair)
+
+    @cached_property
+    def torsions(self) -> Float[Tensor, "b n t 2"]:
+        """Sine and cosine of each of backbone.TORSIONS, not yet of length 1."""
+        return self.heads.torsions(self.last)
 
     @cached_property
     def plddt_logits(self) -> Float[Tensor, "b n g"]:
@@ -193,6 +199,7 @@ class Heads(nn.Module):
         self.distogram = PairHead(d, len(DISTOGRAM_ATOMS) * NUM_DISTANCE_BINS)
         self.plddt = nn.Sequential(nn.LayerNorm(c), nn.Linear(c, c), nn.ReLU(), nn.Linear(c, NUM_PLDDT_BINS))
         self.pae = AlignedErrorHead(c, d)
+        self.torsions = TorsionHead(c)
 
 
 class PairHead(nn.Module):

@@ -15,12 +15,12 @@ from monosome.config import build, fill_auto
 from monosome.errors import CheckpointError, HardwareError
 from monosome.hardware.detect import detect
 from monosome.hardware.presets import preset
+from monosome.rna.backbone import place_atoms
 from monosome.rna.chain import Chain, empty_atoms
 from monosome.rna.evidence import Given
 from monosome.rna.examples import Recipe, collate
 from monosome.rna.features import Evidence, layout
 from monosome.rna.frames import Frames
-from monosome.rna.geometry import place_atoms
 from monosome.rna.interactions import BasePair, Interactions
 from monosome.rna.losses import FAPE_UNIT, expected_plddt, predicted_tm_score
 from monosome.rna.model import BetaRho, Outputs
@@ -30,6 +30,7 @@ from monosome.rna.pairing import Pairing, pairs_of, sample_structures, unknown_p
 from monosome.rna.recipe import BetaRhoConfig
 from monosome.rna.refinement import refine
 from monosome.rna.start import start_frames
+from monosome.rna.torsion_head import directions
 from monosome.train.checkpoint import find, load_manifest, load_weights
 from monosome.train.memory import Fitting
 from monosome.train.precision import process_settings
@@ -217,7 +218,8 @@ def _jitter(length: int, seed: int, number: int) -> Float[Tensor, "n 3"]:
 
 def _prediction(chain: Chain, outputs: Outputs, structure: str) -> Prediction:
     frames = outputs.frames[0].to(torch.device("cpu"))
-    atoms = place_atoms(frames, torch.from_numpy(chain.bases)).numpy()
+    turned = directions(outputs.torsions)[0].to(frames.translations.device)
+    atoms = place_atoms(frames, turned, torch.from_numpy(chain.bases)).numpy()
     plddt = expected_plddt(outputs.plddt_logits)[0].cpu().numpy()
     ptm = float(predicted_tm_score(outputs.pae_logits[0]))
     return Prediction(replace(chain, atoms=atoms.astype(np.float32)), plddt, ptm, structure)

@@ -14,14 +14,14 @@ from monosome.processes import num_processors, worker_pool
 from monosome.rna import prepared, rcsb
 from monosome.rna.dataset import find_clusters
 from monosome.rna.feature_files import FeatureRequest, write_feature_files
+from monosome.rna.holdout import find_overlaps, read_held_out
 from monosome.rna.ledger import Ledger, SourceRecord
 from monosome.rna.pairing import predict_pairing
 from monosome.rna.prepared import Entry
 from monosome.rna.sources import Source, Watch, is_list, listed_sources, read_source, sources
 from monosome.rna.tables import Row, read_table
-from monosome.sequences.fasta import Record, read_fasta
-from monosome.sequences.leakage import Leak, find_leaks
-from monosome.sequences.relatives import RNA
+from monosome.sequences.fasta import Record
+from monosome.sequences.leakage import Leak
 
 LEDGER, LEAKS, DOWNLOADS = "progress.jsonl", "leakage.csv", "downloads"
 SOURCES_AT_ONCE = 256
@@ -33,7 +33,7 @@ DoneT = TypeVar("DoneT")
 
 @dataclass(frozen=True)
 class Request:
-    """What is prepared from where to where; relatives of the FASTA file `held_out` are left out.
+    """What is prepared from where to where; relatives of the sequences at `held_out` are left out.
 
     With a folder of alignments, or a file of secondary structures, feature files are written too.
     """
@@ -69,7 +69,7 @@ def prepare(request: Request, watch: Watch) -> Preparation:
     for path in (request.msa, request.secondary):
         if path is not None and not path.exists():
             raise DataError(f"there is no {path}", "--msa takes a folder of alignments, --ss a file of structures")
-    held_out = read_fasta(request.held_out) if request.held_out else []
+    held_out = read_held_out(request.held_out) if request.held_out else []
     for left in prepared.unfinished(out):
         left.unlink()
     found, notes = _sources(request, watch)
@@ -192,13 +192,11 @@ class _Work:
                 else:
                     self._taken.add(name)
                     wanted[name] = record
-        chains = [Record(name, "", record.sequences[name]) for name, record in wanted.items()]
-        leaks = find_leaks(chains, self.held_out, RNA) if self.held_out else []
-        for leak in leaks:
-            if wanted.pop(leak.train, None):
-                self.notes.append(f"{leak.train}: a relative of {leak.valid} ({leak.identity:.0%} identity), held out")
-        self.leaks += leaks
-        return wanted
+        overlaps = find_overlaps({name: record.sequences[name] for name, record in wanted.items()}, self.held_out)
+        notes = overlaps.notes
+        self.notes += notes.values()
+        self.leaks += overlaps.leaks
+        return {name: record for name, record in wanted.items() if name not in notes}
 
     def _make(
         self, entries: Mapping[str, Entry], wanted: Mapping[str, SourceRecord], num_unread: int, watch: Watch

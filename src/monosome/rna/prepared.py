@@ -7,9 +7,11 @@ import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
+from jaxtyping import Float32
 
 from monosome.atomic import replacing
 from monosome.errors import DataError
@@ -25,13 +27,17 @@ COLUMNS = (*FACTS, "source_sha256", "sha256")
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """A chain and what is known of it: its cluster, when it became known, its resolution in Å, where it was read."""
+    """A chain and what is known of it: its cluster, when it became known, its resolution in Å, where it was read.
+
+    `models` are the coordinates of the further models of an ensemble, in Å, where there are some.
+    """
 
     chain: Chain
     cluster: str = ""
     date: str = ""
     resolution: float | None = None
     source: str = ""
+    models: Float32[np.ndarray, "m n 27 3"] | None = None
 
     @property
     def num_resolved(self) -> int:
@@ -58,13 +64,15 @@ def write_entry(folder: Path, entry: Entry, source_sha256: str) -> Row:
     """The manifest's row of a chain whose NPZ this writes; equal chains give equal files."""
     chain = entry.chain
     buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        sequence=np.array(chain.sequence),
-        atoms=chain.atoms,
-        residue_numbers=chain.residue_numbers,
-        segments=chain.segments,
-    )
+    arrays: dict[str, Any] = {
+        "sequence": np.array(chain.sequence),
+        "atoms": chain.atoms,
+        "residue_numbers": chain.residue_numbers,
+        "segments": chain.segments,
+    }
+    if entry.models is not None:
+        arrays["models"] = entry.models
+    np.savez_compressed(buffer, **arrays)
     with replacing(chain_path(folder, chain.id)) as temporary:
         temporary.write_bytes(buffer.getvalue())
     return {
@@ -111,7 +119,8 @@ def _read_entry(folder: Path, row: Row) -> Entry:
             chain = Chain(
                 row["id"], str(values["sequence"]), values["atoms"], values["residue_numbers"], values["segments"]
             )
+            models = values["models"] if "models" in values.files else None
         resolution = float(row["resolution"]) if row["resolution"] else None
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise DataError(f"{path} cannot be read: {error}", "run `monosome prepare rna` again") from error
-    return Entry(chain, row["cluster"], row["date"], resolution, row["source"])
+    return Entry(chain, row["cluster"], row["date"], resolution, row["source"], models)

@@ -50,7 +50,19 @@ class ChainDataConfig(DataConfig):
     max_length: Count = 256
     """Longer chains are left out: their base-pair probabilities and activations grow with length squared."""
     crop_length: Count = 96
-    """Residues of a training example at most: a stretch of the chain, drawn anew at each step."""
+    """Residues of a training example at most, drawn anew at each step."""
+    spatial_share: Share = 0.0
+    """Share of the crops that are the residues nearest to a drawn one in space; the others are stretches of the chain.
+    Half of a chain holds 88 % of what its residues pair with if it is cropped in space, 62 % as a stretch."""
+    curriculum: tuple[tuple[Annotated[int, Field(ge=0)], Count], ...] = ()
+    """Steps from which on crops have at most so many residues, such as [[0, 50], [500, 100], [1000, 200]]; chains of
+    more than twice as many wait, but for the last stage. The first begins at step 0. Empty crops alike throughout."""
+    weighted_by: tuple[Literal["cluster", "resolution"], ...] = ()
+    """What makes training draw some chains less often. cluster: chains of one cluster together count as one chain;
+    resolution: 1 up to 3 Å, falling to a half at 5 Å, unknown ones the mean. Empty draws each once an epoch."""
+    held_out: Place = ""
+    """FASTA file, structure or folder of structures whose relatives are left out of training and validation; the run
+    lists them in leakage.json."""
 
 
 class BetaRhoModelConfig(Section):
@@ -137,14 +149,20 @@ class StructureLossConfig(LossConfig):
     smooth_lddt: Weight = 0.0
     """Weight of 1 − smooth lDDT over C1', C4', P and the base's nitrogen, pairs within 30 Å (Abramson et al. 2024,
     Suppl. Alg. 27)."""
+    torsion: Weight = 0.5
+    """Weight of the torsions' squared distance on the unit circle: in AlphaFold 2 a half, as part of L_aux (Suppl. Eq.
+    7)."""
+    violation: Weight = 0.0
+    """Weight of links that are no bonds and of atoms within each other: 1 in AlphaFold 2's fine-tuning, 0 before. Give
+    it a ramp."""
     unclamped_share: Share = 0.5
     """Share of training examples whose FAPE is not clamped at 10 Å. AlphaFold 2 uses 0.1; with a clamp alone an RNA
     that starts far from its fold gets no gradient from most of its pairs."""
 
     def weights(self) -> Mapping[str, float]:
         """Weights of the terms."""
-        names = ("fape", "trace_fape", "distogram", "pairs", "plddt", "pae", "tm", "smooth_lddt")
-        return {name: getattr(self, name) for name in names}
+        names = ("fape", "trace_fape", "distogram", "pairs", "plddt", "pae", "tm", "smooth_lddt", "torsion")
+        return {name: getattr(self, name) for name in (*names, "violation")}
 
 
 class BetaRhoConfig(Config):

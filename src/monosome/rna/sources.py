@@ -5,9 +5,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from monosome.errors import DataError
 from monosome.rna import kaggle, prepared, rcsb
-from monosome.rna.files import SUFFIXES, is_structure, read_structure
+from monosome.rna.chain import Chain
+from monosome.rna.files import SUFFIXES, is_structure, read_models
 from monosome.rna.nucleotides import parse_sequence
 from monosome.rna.prepared import Entry
 from monosome.rna.tables import has_columns, read_table
@@ -109,7 +112,7 @@ def _read(source: Source) -> Iterator[Entry | str]:
 
 
 def _structure(source: Source) -> Iterator[Entry | str]:
-    reading = read_structure(source.files[0])
+    reading, *others = read_models(source.files[0])
     yield from (f"{source.name}: {note}" for note in reading.notes)
     stem = source.files[0].name.removesuffix(".gz").rpartition(".")[0]
     for chain in reading.chains:
@@ -117,7 +120,20 @@ def _structure(source: Source) -> Iterator[Entry | str]:
             continue
         name = stem if len(reading.chains) == 1 and not source.chains else f"{stem}_{chain.id}"
         date, resolution = source.facts.get(name, (reading.date, reading.resolution))
-        yield Entry(replace(chain, id=name), date=date, resolution=resolution, source=source.name)
+        models = [each.atoms for other in others for each in other.chains if _is_model(each, chain)]
+        yield Entry(
+            replace(chain, id=name),
+            date=date,
+            resolution=resolution,
+            source=source.name,
+            models=np.stack(models) if models else None,
+        )
+
+
+def _is_model(other: Chain, chain: Chain) -> bool:
+    """Whether a chain of another model is this one elsewhere."""
+    same = np.array_equal(other.residue_numbers, chain.residue_numbers)
+    return (other.id, other.sequence) == (chain.id, chain.sequence) and same
 
 
 def _kaggle(source: Source) -> Iterator[Entry | str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -14,8 +14,10 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from monosome.errors import DataError
+from monosome.rna.backbone import local_atoms
+from monosome.rna.backbone import place_atoms as place_torsions
 from monosome.rna.chain import Chain
-from monosome.rna.dataset import read_collection
+from monosome.rna.dataset import Collection, read_collection
 from monosome.rna.evidence import FOLDERS, EvidenceSource
 from monosome.rna.examples import (
     POINTS,
@@ -25,12 +27,13 @@ from monosome.rna.examples import (
     Recipe,
     collate,
     crop,
-    place_points,
+    select_points,
     synthetic_chains,
 )
 from monosome.rna.features import Evidence, Input, Source, layout
 from monosome.rna.frames import Frames
 from monosome.rna.geometry import helix_frames, place_atoms
+from monosome.rna.holdout import Overlaps, find_overlaps, read_held_out
 from monosome.rna.known_pairs import KnownPairs, read_known_pairs
 from monosome.rna.losses import (
     FAPE_UNIT,
@@ -49,14 +52,19 @@ from monosome.rna.model import DISTOGRAM_ATOMS, BetaRho, Outputs
 from monosome.rna.nucleotides import BASES, encode
 from monosome.rna.pair_labels import CANONICAL, UNKNOWN
 from monosome.rna.pairing import unknown_pairing
+from monosome.rna.prepared import Entry
 from monosome.rna.recipe import BetaRhoConfig
+from monosome.rna.sampling import admitted, chain_weights
 from monosome.rna.superposition import move, superpose
 from monosome.rna.tm_loss import soft_tm_score
 from monosome.rna.tm_score import tm_score
+from monosome.rna.torsion_head import directions, torsion_loss
+from monosome.rna.violations import violation_loss
 from monosome.sequences.clusters import split_by_cluster, split_by_date
 from monosome.task import Examples, Loss, Metric, Row, Task
 
 _POINT_OF = {name: place for place, name in enumerate(POINTS)}
+_SPLITS = ("train", "valid")
 WALK_STEP = 5.9
 """Length of a random walk's step in Å: the mean distance of neighbouring C1' (measured, 12,863 nucleotides)."""
 
@@ -111,53 +119,105 @@ class BetaRhoTask(Task[ChainExample, ChainBatch, Outputs]):
         return Recipe(EvidenceSource(model.inputs, folders, model.conditions), self._inputs, model.start)
 
     @cached_property
-    def _splits(self) -> dict[str, ChainExamples]:
+    def _collection(self) -> Collection:
+        """All chains with coordinates: natural ones without the breaks that only coordinates tell, or ideal ones."""
         data = self.config.data
-        if data.path:
-            collection = read_collection(data.path)
-            chains = [chain.as_one_strand() for chain in collection.chains]
-            groups, dates = list(collection.groups), list(collection.dates)
-        else:
-            chains, groups = synthetic_chains(data.num_synthetic, self.config.seed)
-            dates = [""] * len(chains)
-        kept = [place for place, chain in enumerate(chains) if data.min_length <= len(chain) <= data.max_length]
+        if not data.path:
+            made = zip(*synthetic_chains(data.num_synthetic, self.config.seed), strict=True)
+            return Collection(tuple(Entry(chain, group) for chain, group in made), ())
+        found = read_collection(data.path)
+        return replace(found, entries=tuple(replace(each, chain=each.chain.as_one_strand()) for each in found.entries))
+
+    @cached_property
+    def _all_known_pairs(self) -> tuple[list[KnownPairs], str]:
+        path = self.config.data.structures
+        return read_known_pairs(Path(path).expanduser()) if path else ([], "")
+
+    @cached_property
+    def _overlaps(self) -> Overlaps:
+        """The chains, with coordinates or without, that are relatives of what the recipe holds out."""
+        held_out = self.config.data.held_out
+        chains = {chain.id: chain.sequence for chain in self._collection.chains}
+        chains |= {each.id: each.sequence for each in self._all_known_pairs[0]}
+        found = find_overlaps(chains, read_held_out(Path(held_out).expanduser()) if held_out else [])
+        if found.notes:
+            print(f"note: {len(found.notes)} of {len(chains)} chains left out by data.held_out", file=sys.stderr)
+        return found
+
+    def _usable(self) -> list[Entry]:
+        """The chains with coordinates whose length will do, and that are relatives of nothing held out."""
+        data, related = self.config.data, self._overlaps.notes
+        entries = [each for each in self._collection.entries if each.chain.id not in related]
+        kept = [each for each in entries if data.min_length <= len(each.chain) <= data.max_length]
         limits = f"data.min_length={data.min_length} data.max_length={data.max_length}"
         if not kept:
-            raise DataError(f"none of {len(chains)} chains has a usable length", f"now {limits}")
-        if len(kept) < len(chains):
-            print(f"note: {len(chains) - len(kept)} of {len(chains)} chains left out by {limits}", file=sys.stderr)
-        clusters = [groups[place] for place in kept]
+            raise DataError(f"none of {len(entries)} chains has a usable length", f"now {limits}")
+        if len(kept) < len(entries):
+            print(f"note: {len(entries) - len(kept)} of {len(entries)} chains left out by {limits}", file=sys.stderr)
+        return kept
+
+    @cached_property
+    def _splits(self) -> dict[str, ChainExamples]:
+        data, kept = self.config.data, self._usable()
+        clusters = [each.cluster for each in kept]
         if data.valid_after:
-            split = split_by_date([dates[place] for place in kept], clusters, data.valid_after)
+            split = split_by_date([each.date for each in kept], clusters, data.valid_after)
         else:
             split = split_by_cluster(clusters, data.valid_share, self.config.seed)
-        sides = {
-            name: [place for place, side in zip(kept, split, strict=True) if side == name]
-            for name in ("train", "valid")
-        }
+        train, valid = ([each for each, side in zip(kept, split, strict=True) if side == name] for name in _SPLITS)
         known = self._known_pairs
-        recipe = replace(self._recipe, structures={each.id: each.structure for each in known}, varied_starts=True)
+        recipe = replace(
+            self._recipe,
+            structures={each.id: each.structure for each in known},
+            models={each.chain.id: each.models for each in train if each.models is not None},
+            varied_starts=True,
+        )
+        groups = [*(each.cluster for each in train), *(each.id for each in known)]
+        resolutions = [*(each.resolution for each in train), *(None for _ in known)]
         return {
             "train": ChainExamples(
-                [*(chains[place] for place in sides["train"]), *(each.chain() for each in known)],
-                [*(groups[place] for place in sides["train"]), *(each.id for each in known)],
+                [*(each.chain for each in train), *(each.chain() for each in known)],
+                groups,
                 recipe,
+                chain_weights(data.weighted_by, groups, resolutions),
             ),
-            "valid": ChainExamples(
-                [chains[place] for place in sides["valid"]], [groups[place] for place in sides["valid"]], self._recipe
-            ),
+            "valid": ChainExamples([each.chain for each in valid], [each.cluster for each in valid], self._recipe),
         }
 
     @cached_property
     def _known_pairs(self) -> list[KnownPairs]:
         """Chains of which the pairs alone are known, to train on."""
-        data = self.config.data
-        if not data.structures:
-            return []
-        found, note = read_known_pairs(Path(data.structures).expanduser())
-        usable = [each for each in found if data.min_length <= len(each.sequence) <= data.max_length]
-        print(f"note: {len(usable)} secondary structures to train on; {note}", file=sys.stderr)
+        data, related = self.config.data, self._overlaps.notes
+        found, note = self._all_known_pairs
+        usable = [
+            each
+            for each in found
+            if data.min_length <= len(each.sequence) <= data.max_length and each.id not in related
+        ]
+        if found:
+            print(f"note: {len(usable)} secondary structures to train on; {note}", file=sys.stderr)
         return usable
+
+    def weights(self, examples: Examples[ChainExample], limit: int | None = None) -> Sequence[float] | None:
+        """How often each chain is drawn, by `data.weighted_by`; chains too long for a stage of the curriculum never."""
+        assert isinstance(examples, ChainExamples)
+        if limit is None:
+            return examples.weights
+        lengths, last = [len(chain) for chain in examples.chains], self.config.data.curriculum[-1][1]
+        weights: list[float] = (admitted(lengths, limit, last) * (examples.weights or 1.0)).tolist()
+        return weights
+
+    def curriculum(self) -> Sequence[tuple[int, int]]:
+        """The stages of the recipe."""
+        return self.config.data.curriculum
+
+    def shortened(self, example: ChainExample, limit: int, seed: int) -> ChainExample:
+        """A crop of the chain."""
+        return crop(example, limit, seed >> 32, self.config.data.spatial_share)
+
+    def reports(self) -> Mapping[str, Any]:
+        """The relatives of what is held out, which were left out."""
+        return {"leakage": self._overlaps.report()} if self.config.data.held_out else {}
 
     def examples(self, split: str) -> ChainExamples:
         """Chains of a split; clusters are never parted."""
@@ -176,8 +236,10 @@ class BetaRhoTask(Task[ChainExample, ChainBatch, Outputs]):
         """A padded batch: with seeds, chains are cropped and some not clamped; without, all are whole and clamped."""
         if seeds is None:
             return collate(examples, torch.full((len(examples),), FAPE_UNIT))
+        data = self.config.data
         cropped = [
-            crop(each, self.config.data.crop_length, seed >> 32) for each, seed in zip(examples, seeds, strict=True)
+            crop(each, data.crop_length, seed >> 32, data.spatial_share)
+            for each, seed in zip(examples, seeds, strict=True)
         ]
         draws = torch.tensor([seed & 0xFFFFFFFF for seed in seeds])
         return collate(cropped, unclamped(draws, self.config.loss.unclamped_share), seeds)
@@ -202,7 +264,8 @@ class BetaRhoTask(Task[ChainExample, ChainBatch, Outputs]):
         frames = outputs.frames
         match name:
             case "fape":
-                return torch.stack([self._fape(each, batch) for each in outputs.trajectory]).mean(0)
+                local = self._local_points(outputs, batch)
+                return torch.stack([self._fape(each, local, batch) for each in outputs.trajectory]).mean(0)
             case "trace_fape":
                 return trace_fape(frames.translations, c1, c1_mask, batch.clamp)
             case "distogram":
@@ -220,11 +283,20 @@ class BetaRhoTask(Task[ChainExample, ChainBatch, Outputs]):
                 known = c1_mask.amax(dim=1)  # of a chain without coordinates nothing is lost
                 return (1 - soft_tm_score(frames.translations, c1, c1_mask)) * known
             case "smooth_lddt":
-                return smooth_lddt_loss(place_points(frames, batch.bases), batch.points, batch.points_mask)
+                points = frames.apply(self._local_points(outputs, batch))
+                return smooth_lddt_loss(points, batch.points, batch.points_mask)
+            case "torsion":
+                return torsion_loss(outputs.torsions, batch.torsions, batch.torsions_mask)
+            case "violation":
+                placed = place_torsions(frames, directions(outputs.torsions), batch.bases)
+                return violation_loss(placed, batch.bases, batch.mask, batch.links)
         raise KeyError(name)
 
-    def _fape(self, frames: Frames, batch: ChainBatch) -> Float[Tensor, "b"]:
-        points = place_points(frames, batch.bases)
+    def _local_points(self, outputs: Outputs, batch: ChainBatch) -> Float[Tensor, "b n p 3"]:
+        return select_points(local_atoms(directions(outputs.torsions), batch.bases), batch.bases)
+
+    def _fape(self, frames: Frames, local: Float[Tensor, "b n p 3"], batch: ChainBatch) -> Float[Tensor, "b"]:
+        points = frames.apply(local)
         masks = (batch.frames_mask, batch.points_mask.flatten(1, 2))
         return fape(frames, points.flatten(1, 2), batch.true_frames, batch.points.flatten(1, 2), masks, batch.clamp)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 import numpy as np
+from jaxtyping import Float64, Int64
 
 from monosome.errors import DataError
 
@@ -26,16 +27,23 @@ class Batches:
 
     An epoch is a seeded shuffle, sorted by length inside windows of `WINDOW_BATCHES` batches, cut into batches whose
     order is shuffled again. The last batch cut may be short. Within a batch, lengths ascend.
-    Raises DataError when there are no examples.
+
+    With `weights`, in any unit, an epoch holds the heaviest examples once and each other with the chance of its weight
+    over theirs, never twice: epochs are shorter, and all of one length.
+    Raises DataError when there are no examples, or none of a weight above 0.
     """
 
-    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
+    def __init__(
+        self, lengths: Sequence[int], batch_size: int, seed: int, weights: Sequence[float] | None = None
+    ) -> None:
         if not lengths:
             raise DataError("there are no training examples", "look at the section `data` of the recipe")
         self.lengths = np.asarray(lengths)
         self.batch_size = batch_size
         self.seed = seed
-        self.num_batches = -(-len(lengths) // batch_size)
+        self.weights = None if weights is None else np.asarray(weights, dtype=np.float64)
+        self.num_drawn = len(lengths) if self.weights is None else _num_drawn(self.weights)
+        self.num_batches = -(-self.num_drawn // batch_size)
         self._epoch = -1
 
     def cursor(self, step: int) -> Cursor:
@@ -53,10 +61,58 @@ class Batches:
     def _shuffle(self, epoch: int) -> None:
         generator = np.random.default_rng(mixed(self.seed, epoch))
         shuffled = generator.permutation(len(self.lengths))
+        if self.weights is not None:
+            shuffled = _drawn(shuffled, self.weights, self.num_drawn, generator.random())
         windows = np.arange(len(shuffled)) // (WINDOW_BATCHES * self.batch_size)
         self._order = shuffled[np.lexsort((self.lengths[shuffled], windows))]
         self._starts = generator.permutation(self.num_batches) * self.batch_size
         self._epoch = epoch
+
+
+def _num_drawn(weights: Float64[np.ndarray, "m"]) -> int:
+    """Examples of an epoch in which the heaviest come once."""
+    if not (weights >= 0).all() or not 0 < weights.sum() < np.inf:
+        raise DataError("no training example has a weight above 0", "look at the section `data` of the recipe")
+    return max(1, int(weights.sum() / weights.max() + 1e-9))  # ten times 0.1 over 0.1 is 9.999…
+
+
+def _drawn(
+    shuffled: Int64[np.ndarray, "m"], weights: Float64[np.ndarray, "m"], num: int, offset: float
+) -> Int64[np.ndarray, "_"]:
+    """`num` of the shuffled examples by systematic sampling (Madow 1949): marks at equal distances along the weights.
+
+    No example is longer than the distance of two marks, so none is drawn twice; equal weights draw each once.
+    """
+    ends = weights[shuffled].cumsum()
+    marks = (np.arange(num) + offset) * (ends[-1] / num)
+    return shuffled[np.searchsorted(ends, np.minimum(marks, np.nextafter(ends[-1], 0)), side="right")]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Steps from `first` on, whose examples have at most the length `limit` and epochs of their own."""
+
+    first: int
+    limit: int | None
+    batches: Batches
+
+    def cursor(self, step: int) -> Cursor:
+        """The place of a step of the run in the data of this stage."""
+        return self.batches.cursor(step - self.first)
+
+    def at(self, step: int) -> list[int]:
+        """Indices of the examples that a step of the run learns from."""
+        return self.batches.at(step - self.first)
+
+
+def stage_of(stages: Sequence[Stage], step: int) -> Stage:
+    """The stage that a step falls into; the first begins at step 0."""
+    return next(stage for stage in reversed(stages) if stage.first <= step)
+
+
+def stage_seed(seed: int, first: int) -> int:
+    """The seed of the order of a stage: the run's own where there is but one."""
+    return mixed(seed, first) if first else seed
 
 
 def split(indices: Sequence[int], micro_batch: int) -> list[list[int]]:

@@ -1,9 +1,10 @@
 """The training loop of any task: steps, evaluations, checkpoints, and the way back after a stop."""
 
+import json
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,13 +13,14 @@ from typing import Any
 import torch
 from torch import nn
 
+from monosome.atomic import write_text
 from monosome.config import fill_auto, fingerprint
 from monosome.errors import ConfigError, DataError
 from monosome.hardware.counters import peak_memory_bytes, reset_peak_memory
 from monosome.hardware.detect import detect
 from monosome.hardware.presets import preset
-from monosome.task import Row, Task, mean_values
-from monosome.train.batches import Batches, example_seeds, split
+from monosome.task import Examples, Row, Task, mean_values
+from monosome.train.batches import Batches, Stage, example_seeds, split, stage_of, stage_seed
 from monosome.train.checkpoint import (
     BEST,
     Manifest,
@@ -123,6 +125,8 @@ class Trainer:
             run.learner.restore(origin)
         # Nothing is written before this line: data, model and checkpoint have been read without a fault.
         self.folder.begin(self.config)
+        for name, content in self.task.reports().items():
+            write_text(self.folder.path / f"{name}.json", json.dumps(content, indent=1) + "\n")
         with Interrupt() as interrupt, process_settings(self.config.execution, self.config.numerics), journal:
             for note in notes:
                 journal.say(f"{note}: going on from step {first}")
@@ -154,8 +158,7 @@ class _Run:
         self.task, self.config, self.device = trainer.task, trainer.config, trainer.device
         self.folder, self.fingerprint, self.journal = trainer.folder, trainer.fingerprint, journal
         self.examples, self.held_out = self.task.examples("train"), self.task.examples("valid")
-        lengths = self.task.lengths(self.examples)
-        self.batches = Batches(lengths, self.config.train.batch_size, self.config.seed)
+        self.stages = _stages(self.task, self.examples)
         frozen = self.task.frozen()
         if frozen is not None:
             frozen.to(self.device.torch_device).eval().requires_grad_(False)
@@ -200,7 +203,7 @@ class _Run:
     def _learn(self, step: int) -> Figures:
         """One step, its examples made into micro-batches on the way; stops the run at a number that is not finite."""
         started = time.perf_counter()
-        parts = split(self.batches.at(step), self.config.execution.micro_batch)
+        parts = split(stage_of(self.stages, step).at(step), self.config.execution.micro_batch)
         with self.fitting.explained(f"in step {step + 1}", self.config.execution):
             figures = self.learner.step(step, self._micro_batches(step, parts)).read()
         self._check(step, parts, figures)
@@ -212,10 +215,15 @@ class _Run:
         return figures
 
     def _micro_batches(self, step: int, parts: list[list[int]]) -> Iterator[MicroBatch]:
+        stage = stage_of(self.stages, step)
         for part in parts:
             seeds = example_seeds(self.config.seed, part, step)
-            with self.fitting.trying(len(part), max(int(self.batches.lengths[index]) for index in part)):
-                batch = self.task.collate([self.examples[index] for index in part], seeds)
+            with self.fitting.trying(len(part), max(int(stage.batches.lengths[index]) for index in part)):
+                examples = [self.examples[index] for index in part]
+                if stage.limit is not None:
+                    drawn = zip(examples, seeds, strict=True)
+                    examples = [self.task.shortened(each, stage.limit, seed) for each, seed in drawn]
+                batch = self.task.collate(examples, seeds)
                 yield MicroBatch(batch.to(self.device.torch_device), seeds[0])
 
     def _check(self, step: int, parts: list[list[int]], figures: Figures) -> None:
@@ -275,9 +283,31 @@ class _Run:
             execution=execution,
             numerics=numerics,
             step=done,
-            cursor=asdict(self.batches.cursor(done)),
+            cursor=asdict(stage_of(self.stages, done).cursor(done)),
             seconds=self.seconds,
             evaluation=self.evaluation,
             versions=versions,
             stretches=[*self.stretches, Stretch(self.first + 1, done, self.device.name, execution, numerics, versions)],
         )
+
+
+def _stages(task: Task[Any, Any, Any], examples: Examples[Any]) -> list[Stage]:
+    """The stages of a task's curriculum; one without a bound where it has none. Raises ConfigError for a bad one."""
+    curriculum: Sequence[tuple[int, int | None]] = task.curriculum() or [(0, None)]
+    lengths, config = task.lengths(examples), task.config
+    firsts = [first for first, _ in curriculum]
+    if firsts[0] != 0 or firsts != sorted(set(firsts)):
+        raise ConfigError(f"a curriculum begins at step 0 and goes on, and this has {firsts}", "monosome explain data")
+    return [
+        Stage(
+            first,
+            limit,
+            Batches(
+                lengths if limit is None else [min(length, limit) for length in lengths],
+                config.train.batch_size,
+                stage_seed(config.seed, first),
+                task.weights(examples, limit),
+            ),
+        )
+        for first, limit in curriculum
+    ]

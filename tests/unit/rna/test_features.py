@@ -46,7 +46,7 @@ def test_offsets_are_clipped_and_strands_apart() -> None:
 
 def test_a_crop_keeps_what_the_whole_chain_said() -> None:
     whole = _featurise("GGGAAACCC", np.zeros(9, dtype=np.int64), _pairing(9).holding("(((...)))"))
-    part = whole.crop(6, 3)
+    part = whole.crop(np.arange(6, 9))
     assert part.single[:, 4].tolist() == [0, 0, 0], "still paired, with residues that are cut away"
     assert np.array_equal(part.offsets, whole.offsets[:3, :3])
 

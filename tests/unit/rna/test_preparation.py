@@ -159,3 +159,28 @@ def test_npz_files_hold_plain_arrays(source: Path, tmp_path: Path):
         assert str(values["sequence"]) == "GGCACGAAAGUGCC"
         assert values["atoms"].shape == (14, 27, 3)
         assert values["atoms"].dtype == np.float32
+
+
+def test_the_models_of_an_ensemble_are_kept_and_a_chain_without_has_the_file_it_always_had(tmp_path: Path):
+    chain = hairpin(*SEQUENCES["one"])
+    models = np.stack([chain.atoms + np.float32(step) for step in (1, 2)])
+    alone = prepared.write_entry(tmp_path / "alone", prepared.Entry(chain), "x")
+    several = prepared.write_entry(tmp_path / "several", prepared.Entry(chain, models=models), "x")
+    for folder, row in (("alone", alone), ("several", several)):
+        prepared.write_manifest(tmp_path / folder / MANIFEST, [row | {"cluster": "0"}])
+    one, other = (read_collection(tmp_path / folder) for folder in ("alone", "several"))
+    assert one.models == {}
+    assert np.array_equal(other.models[chain.id], models, equal_nan=True)
+    assert np.array_equal(other.chains[0].atoms, chain.atoms, equal_nan=True), "the first stays the chain"
+    assert one.content_hash != other.content_hash
+    with np.load(tmp_path / "alone" / "chains" / "hairpin.npz", allow_pickle=False) as values:
+        assert values.files == ["sequence", "atoms", "residue_numbers", "segments"]
+
+
+def test_a_folder_of_structures_can_be_held_out(source: Path, tmp_path: Path):
+    folder = tmp_path / "targets"
+    folder.mkdir()
+    write_structure(hairpin(*SEQUENCES["two"]), folder / "target.cif")
+    found = made(source, tmp_path / "out", folder)
+    assert [row["id"] for row in found.rows] == ["one", "three"]
+    assert found.notes == ("two: a relative of target (100% identity), held out",)

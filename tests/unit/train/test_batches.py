@@ -4,7 +4,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monosome.errors import DataError
-from monosome.train.batches import WINDOW_BATCHES, Batches, Cursor, example_seeds, mixed, split
+from monosome.train.batches import (
+    WINDOW_BATCHES,
+    Batches,
+    Cursor,
+    Stage,
+    example_seeds,
+    mixed,
+    split,
+    stage_of,
+    stage_seed,
+)
 
 LENGTHS = np.random.default_rng(0).integers(10, 500, 1003).tolist()
 
@@ -83,3 +93,67 @@ def test_an_example_s_seed_knows_no_company() -> None:
 
 def test_seeds_are_the_same_on_every_machine() -> None:
     assert mixed(0, 1, 2) == 4727102316523150270
+
+
+def epoch_of(batches: Batches, epoch: int) -> list[list[int]]:
+    return [batches.at(epoch * batches.num_batches + place) for place in range(batches.num_batches)]
+
+
+def test_without_weights_the_order_is_the_one_it_always_was() -> None:
+    assert Batches(LENGTHS, 8, seed=1).at(0) == [164, 992, 759, 243, 322, 113, 159, 742]
+    assert Batches(LENGTHS, 8, seed=1).at(300) == [99, 891, 30, 0, 769, 112, 796, 33]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(0.01, 100), min_size=1, max_size=90), st.integers(1, 12), st.integers(0, 3))
+def test_a_weighted_epoch_holds_no_example_twice_and_has_always_one_length(
+    weights: list[float], batch_size: int, epoch: int
+) -> None:
+    batches = Batches([7] * len(weights), batch_size, seed=5, weights=weights)
+    seen = [index for batch in epoch_of(batches, epoch) for index in batch]
+    assert len(seen) == len(set(seen)) == batches.num_drawn <= len(weights)
+
+
+def test_equal_weights_of_any_unit_draw_each_example_once() -> None:
+    for weight in (1.0, 0.1, 1 / 3, 17.0):
+        batches = Batches(LENGTHS, 8, seed=1, weights=[weight] * len(LENGTHS))
+        seen = sorted(index for batch in epoch_of(batches, 2) for index in batch)
+        assert seen == list(range(len(LENGTHS)))
+
+
+def test_examples_are_drawn_in_proportion_to_their_weights() -> None:
+    """Weights of 1, ½, ⅕ and 0, as of clusters of one, two and five: 400 epochs, five sd of a count are 50 at most."""
+    weights = np.array([1.0, 0.5, 0.2, 0.0] * 50)
+    batches = Batches([9] * len(weights), 8, seed=3, weights=weights.tolist())
+    counts = np.zeros(len(weights))
+    for epoch in range(400):
+        for batch in epoch_of(batches, epoch):
+            counts[batch] += 1
+    assert batches.num_drawn == 85
+    assert (counts[weights == 1] == 400).all()
+    assert (counts[weights == 0] == 0).all()
+    assert np.abs(counts - 400 * weights).max() < 50
+
+
+def test_a_weighted_batch_depends_on_seed_and_step_alone() -> None:
+    weights = np.random.default_rng(1).random(len(LENGTHS)).tolist()
+    forward, backward = (Batches(LENGTHS, 8, seed=1, weights=weights) for _ in range(2))
+    steps = range(0, 3 * forward.num_batches, 7)
+    assert {step: forward.at(step) for step in steps} == {step: backward.at(step) for step in reversed(steps)}
+    assert forward.at(0) != Batches(LENGTHS, 8, seed=2, weights=weights).at(0)
+
+
+@pytest.mark.parametrize("weights", [[0.0, 0.0], [1.0, -1.0], [float("nan"), 1.0], [float("inf"), 1.0]])
+def test_weights_that_draw_nothing_are_refused(weights: list[float]) -> None:
+    with pytest.raises(DataError, match="no training example has a weight above 0"):
+        Batches([5, 5], 8, seed=0, weights=weights)
+
+
+def test_a_stage_has_epochs_of_its_own() -> None:
+    first, second = Batches([5] * 6, 2, seed=0), Batches([5] * 8, 2, stage_seed(0, 10))
+    stages = [Stage(0, 3, first), Stage(10, None, second)]
+    assert [stage_of(stages, step).limit for step in (0, 9, 10, 99)] == [3, 3, None, None]
+    assert stages[1].at(10) == second.at(0)
+    assert stages[1].cursor(15) == Cursor(1, 1)
+    assert stage_seed(7, 0) == 7, "a run of one stage is the run without stages"
+    assert stage_seed(7, 10) != 7

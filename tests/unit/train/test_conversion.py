@@ -16,7 +16,7 @@ from monosome.train.conversion import convert
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     """A run of which the moving average is what users get."""
-    config = BetaRhoConfig.model_validate({"domain": "rna", "data": {"path": "/home/someone/rnas"}})
+    config = BetaRhoConfig.model_validate({"domain": "rna", "data": {"path": "rnas-of-someone"}})
     stretch = checkpoint.Stretch(1, 3, "a card", {"workers": 7}, {"precision": "fp32"}, {})
     manifest = checkpoint.Manifest(
         config=config.model_dump(mode="json"),

@@ -30,6 +30,7 @@ Settings = Annotated[
     typer.Argument(metavar="[KEY=VALUE]...", help="Settings over the recipe; see `monosome explain`."),
 ]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder to write to.")]
+Lengths = Annotated[str, typer.Option(help="First, last and step of the lengths; or one length.")]
 Seed = Annotated[int, typer.Option(help="Seed of every random draw.")]
 
 
@@ -94,6 +95,40 @@ def prepare_rna(
 
     request = command.make_request(source, out, num_workers=jobs, held_out=held_out, msa=msa, secondary=ss)
     command.run_rna(request, json=json)
+
+
+@app.command()
+def plan(
+    recipe: Annotated[str, typer.Argument(help="A recipe of the package, such as rna/small, or a .toml file.")],
+    settings: Settings = None,
+    device: Annotated[
+        str, typer.Option(help="A card by its preset's name, such as rtx-4070-ti-super; auto is this machine.")
+    ] = "auto",
+    lengths: Lengths = "50:500:50",
+    max_length: Annotated[
+        bool, typer.Option("--max-length", help="The longest example that the card trains on and predicts, too.")
+    ] = False,
+    budget: Annotated[float | None, typer.Option(min=0.01, help="US dollars: what they buy on each instance.")] = None,
+    json: Json = False,
+) -> None:
+    """Say what of a recipe fits on a card that need not be here, how much work it is and what that costs."""
+    from monosome.commands import plan as command
+
+    command.run(recipe, settings or [], device=device, lengths=lengths, max_length=max_length, budget=budget, json=json)
+
+
+@app.command()
+def profile(
+    recipe: Annotated[str, typer.Argument(help="A recipe of the package, such as rna/small, or a .toml file.")],
+    settings: Settings = None,
+    lengths: Lengths = "50:500:50",
+    out: Out = None,
+    json: Json = False,
+) -> None:
+    """Measure a training step here: time and memory by length, phase and module, and what takes longest."""
+    from monosome.commands import profile as command
+
+    command.run(recipe, settings or [], lengths=lengths, out=out, json=json)
 
 
 @app.command()

@@ -88,12 +88,12 @@ class Predictor:
     ) -> list[Prediction]:
         """Candidates, best first; the same for the same seed.
 
-        The network is told ViennaRNA's whole ensemble, or the secondary structure that is given. Each further candidate
-        leans half on a structure sampled from the ensemble, where none is given, and starts from another layout, moved
-        at random by 1 Å. Where the recipe starts from base pairs, they are those that the network finds, or those
-        given. At the end the geometry of each is mended, see `refinement.refine`. Raises DataError for letters that are
-        no RNA and for files that do not fit them, HardwareError naming the longest length that does fit when memory
-        runs out.
+        The network is told ViennaRNA's whole ensemble, or the secondary structure that is given. Where the recipe
+        starts from base pairs, they are those that the network finds, for the second candidate ViennaRNA's, or those
+        given; each candidate is laid out in another way. Other starts are moved at random by 1 Å. From the third on,
+        candidates lean half on structures sampled from the ensemble, where none is given. At the end the geometry of
+        each is mended, see `refinement.refine`. Raises DataError for letters that are no RNA and for files that do not
+        fit them, HardwareError naming the longest length that does fit when memory runs out.
         """
         letters, _ = parse_sequence(sequence)
         segments = np.zeros(len(letters), dtype=np.int64)
@@ -104,18 +104,15 @@ class Predictor:
         with process_settings(self.config.execution, self.config.numerics):
             # Suppressed, not caught: an error that is being handled would keep the tensors that filled the memory.
             with suppress(HardwareError), self._trying(len(chain)):
-                pairings = _pairings(chain.sequence, evidence, num_models, seed, is_certain=is_certain)
+                told = _told(chain.sequence, evidence, num_models, seed, is_certain=is_certain)
                 found = [
-                    self._candidate(chain, replace(evidence, pairing=pairing), (seed, number), is_certain=is_certain)
-                    for number, (pairing, _) in enumerate(pairings)
+                    replace(self._candidate(chain, each.evidence, (seed, number), each.is_certain), origin=each.origin)
+                    for number, each in enumerate(told)
                 ]
             if not found:
                 tried = f"out of memory folding, at 1 example of length {len(chain)}"
                 raise HardwareError(f"{tried}; the longest that fits is {self._longest_that_fits(chain)}", SHORTER)
-        origins = [origin for _, origin in pairings]
-        mended = [
-            replace(each, chain=_mended(each), origin=origin) for each, origin in zip(found, origins, strict=True)
-        ]
+        mended = [replace(each, chain=_mended(each)) for each in found]
         return sorted(mended, key=lambda prediction: -prediction.mean_plddt)
 
     @contextmanager
@@ -134,7 +131,7 @@ class Predictor:
 
     @torch.no_grad()
     def _candidate(
-        self, chain: Chain, evidence: Evidence, draw: tuple[int, int], *, is_certain: bool = True
+        self, chain: Chain, evidence: Evidence, draw: tuple[int, int], is_certain: bool = True
     ) -> Prediction:
         """A candidate by its seed and number; with `is_certain` it starts from the pairs of the evidence."""
         model, device = self.config.model, next(self.model.parameters()).device
@@ -146,25 +143,37 @@ class Predictor:
             structure = likely_structure(logits[0].softmax(dim=-1)[..., CANONICAL].cpu().numpy())
         segments, bases = torch.from_numpy(chain.segments), torch.from_numpy(chain.bases)
         start = start_frames(model.start, segments, bases, pairs_of(structure), draw[1])
-        start = Frames(start.rotations, start.translations + _jitter(len(chain), *draw))
+        if model.start != "paired":
+            start = Frames(start.rotations, start.translations + _jitter(len(chain), *draw))
         outputs: Outputs = self.model(
             batch.single, batch.pair, batch.offsets, start[None].to(device), batch.mask, batch.seeds
         )
         return _prediction(chain, outputs, structure)
 
 
-def _pairings(sequence: str, evidence: Evidence, num: int, seed: int, *, is_certain: bool) -> list[tuple[Pairing, str]]:
-    """The pairing of each candidate, and where it comes from."""
+@dataclass(frozen=True, eq=False)
+class _Told:
+    """What the network is told for a candidate, whether its pairs are where to start, and the same in words."""
+
+    evidence: Evidence
+    is_certain: bool
+    origin: str
+
+
+def _told(sequence: str, evidence: Evidence, num: int, seed: int, *, is_certain: bool) -> list[_Told]:
+    """What each candidate is made from."""
     if is_certain:
         origin = "the secondary structure that was given"
-        return [(evidence.pairing, origin), *[(evidence.pairing, f"{origin}, start moved")] * (num - 1)]
-    told = (evidence.pairing.conditions, evidence.reactivities)
-    few = sample_structures(sequence, num - 1, seed, *told) if num > 1 else []
+        return [_Told(evidence, True, origin), *[_Told(evidence, True, f"{origin}, another start")] * (num - 1)]
+    first = _Told(evidence, False, "ensemble pair probabilities")
+    second = _Told(evidence, True, "ensemble pair probabilities, start from ViennaRNA's structure")
+    conditions = (evidence.pairing.conditions, evidence.reactivities)
+    few = sample_structures(sequence, num - 2, seed, *conditions) if num > 2 else []
     sampled = [
-        (_leaning(evidence.pairing, structure), f"sampled structure {number}, start moved")
+        _Told(replace(evidence, pairing=_leaning(evidence.pairing, structure)), False, f"sampled structure {number}")
         for number, structure in enumerate(few, start=1)
     ]
-    return [(evidence.pairing, "ensemble pair probabilities"), *sampled]
+    return [first, second, *sampled][:num]
 
 
 def fold(

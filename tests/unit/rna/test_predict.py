@@ -8,10 +8,13 @@ import pytest
 import torch
 
 from monosome.errors import CheckpointError, DataError, HardwareError
+from monosome.rna import predict
 from monosome.rna.chain import Chain
 from monosome.rna.nucleotides import ATOM_MASK
+from monosome.rna.pairing import pairs_of
 from monosome.rna.predict import Prediction, Predictor, fold, load
 from monosome.rna.recipe import BetaRhoConfig
+from monosome.rna.refinement import Geometry
 from monosome.rna.task import BetaRhoTask
 from monosome.train.loop import Trainer
 
@@ -50,14 +53,29 @@ def test_the_seed_repeats_and_another_seed_differs(run: Path) -> None:
     )
 
 
+def test_what_ships_folds_a_hairpin_whole() -> None:
+    """GNRA tetraloop on seven pairs: everything closed, right-handed and free of clashes, whatever the network says."""
+    predictions = fold(SEQUENCE, num_models=2)
+    assert [len(pairs_of(prediction.structure)) for prediction in predictions] == [10, 10]
+    for prediction in predictions:
+        found = Geometry.of(prediction.chain).as_json()
+        assert found["num_gaps"] == found["num_inverted"] == 0
+        assert found["bonds_within"] >= 0.99
+        assert found["angles_within"] >= 0.98
+        assert found["clashscore"] <= 20
+        assert 0 < prediction.ptm < 1
+
+
 def test_what_is_no_rna_is_refused(run: Path) -> None:
     with pytest.raises(DataError, match="'N' at position 3"):
         load(run).fold("GGNAAACC")
 
 
-def test_without_a_checkpoint_it_says_what_to_type(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="no checkpoint was named"):
-        load()
+def test_without_a_checkpoint_the_package_has_its_own_and_a_wrong_one_is_named(tmp_path: Path) -> None:
+    shipped = load()
+    assert shipped.name == "betarho-micro"
+    assert shipped.config.model.start == "paired"
+    assert sum(file.stat().st_size for file in predict._shipped().iterdir()) < 12 * 2**20
     with pytest.raises(CheckpointError, match="there is no checkpoint"):
         load(tmp_path)
 

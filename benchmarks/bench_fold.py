@@ -3,7 +3,7 @@
 python benchmarks/bench_fold.py FOLDER [CHECKPOINT]
 
 FOLDER is RNAmark's set (Tarafder et al. 2024, 51 of its targets): Natives/*.pdb.gz, and models of other methods in
-models/*/TARGET/TARGET_METHOD.pdb.gz, which used alignments and are scored here by the same code. Sequences are those
+models/*/TARGET/, most of which used alignments, scored here by the same code. Sequences are those
 of the natives' residues; single sequence, no templates, no alignment. TM-score by residue number on C1'. Means
 have 95 % bootstrap intervals over clusters of 80 % identity. Writes benchmarks/fold.json.
 """
@@ -159,8 +159,9 @@ def published(folder: Path, natives: dict[str, Chain], groups: dict[str, str]) -
     """Other methods' models by the same code."""
     rows: dict[str, list[Row]] = {}
     for name, native in natives.items():
-        for file in sorted((folder / "models").glob(f"*/{name}/{name}_*.pdb.gz")):
-            method = file.name.removeprefix(f"{name}_").removesuffix(".pdb.gz")
+        for file in sorted((folder / "models").glob(f"*/{name}/{name}*.pdb.gz")):
+            # A folder is a method, with files of the target's name, or holds several, which the files name.
+            method = file.name.removesuffix(".pdb.gz").removeprefix(name).removeprefix("_") or file.parents[1].name
             values = scored(join(read_structure(file).chains), Reference.read(native), canonical(native))
             rows.setdefault(method, []).append(Row(name, values, len(native), groups[name]))
     return rows
@@ -176,13 +177,13 @@ def each_target(folder: Path, checkpoint: str | None, report: Callable[[str], No
     residues: list[np.ndarray] = []
     with worker_pool(num_processors(), load.__module__) as pool:
         jobs = {name: pool.submit(folded, checkpoint, name, native) for name, native in natives.items()}
-    for name, native in natives.items():
-        found, local = jobs[name].result()
-        residues.append(local)
-        for kind, values in found.items():
-            rows.setdefault(kind, []).append(Row(name, values, len(native), groups[name]))
-        latest = {kind: rows[kind][-1].values.get("tm_score") for kind in ("start_from_mfe", "model_1")}
-        report(f"{name} {len(native)} nt, TM {latest}")
+        for name, native in natives.items():
+            found, local = jobs[name].result()
+            residues.append(local)
+            for kind, values in found.items():
+                rows.setdefault(kind, []).append(Row(name, values, len(native), groups[name]))
+            latest = {kind: rows[kind][-1].values.get("tm_score") for kind in ("start_from_mfe", "model_1")}
+            report(f"{name} {len(native)} nt, TM {latest}")
     targets = {row.id: dict(row.values) for row in rows["model_1"]}
     reliable = reliability(np.concatenate(residues))
     spearman = [row.values["plddt_spearman"] for row in rows["model_1"]]

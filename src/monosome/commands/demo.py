@@ -37,7 +37,7 @@ def run(out: Path) -> None:
     seconds: dict[str, float] = {}
     with _timed(seconds, "training BetaRho on hairpins and duplexes of ideal A-form geometry"):
         rna = _trained("rna/micro", RNA, out / "betarho")
-    with _timed(seconds, "folding three well-known RNAs with it"):
+    with _timed(seconds, "folding three well-known RNAs with the weights that come with the package"):
         folded = _fold(out)
     with _timed(seconds, "training a stand-in teacher on well-known proteins"):
         teacher = _trained("protein/micro", TEACHER, out / "teacher")
@@ -46,7 +46,7 @@ def run(out: Path) -> None:
     with _timed(seconds, "sampling proteins from the student"):
         sampled = _sample(out)
     made = Made(rna, folded, teacher, student, sampled, seconds)
-    page = write_report(demo_report(made, out, COMMAND), out)
+    page = write_report(demo_report(made, COMMAND), out)
     _conclude(out, page, sum(seconds.values()))
 
 
@@ -74,10 +74,10 @@ def _trained(recipe: str, settings: Sequence[str], folder: Path) -> Trained:
 
 
 def _fold(out: Path) -> list[tuple[Record, list[Prediction]]]:
-    """The package's well-known RNAs, folded by the model that the demo has just trained."""
+    """The package's well-known RNAs, folded with its own weights."""
     with resources.as_file(resources.files("monosome.rna") / "known.fasta") as path:
         known = read_fasta(path)
-    predictor = load(out / "betarho")
+    predictor = load()
     folded = [(record, predictor.fold(record.sequence, id=record.id)) for record in known]
     for record, predictions in folded:
         write_target(out / "structures" / record.id, record, predictions, predictor, COMMAND)
@@ -100,6 +100,6 @@ made in {seconds:.0f} s:
   {out / "sampled.fasta"}  proteins that the student made up
 
 next:
-  monosome fold GGCGAACUGCGAAAGCAGUUCGCC -o hairpin --checkpoint {out / "betarho"}
+  monosome fold GGCGAACUGCGAAAGCAGUUCGCC -o hairpin
   monosome train rna/micro data.path=FOLDER_OF_STRUCTURES
   monosome distill nferruz/ProtGPT2 --size tiny --data PROTEINS.fasta""")

@@ -49,7 +49,8 @@ class Prediction:
     """One candidate: a chain with all heavy atoms, and how sure the network is of it.
 
     `plddt` is lDDT predicted per residue, 0 to 100; `ptm` the TM-score predicted for the whole, 0 to 1; `structure` the
-    base pairs that it starts from; `origin` says how it differs from the others.
+    base pairs that it starts from; `origin` says how it differs from the others, `is_sampled` that a structure drawn
+    from the ensemble, less likely than its best one, had a say.
     """
 
     chain: Chain
@@ -57,6 +58,7 @@ class Prediction:
     ptm: float
     structure: str
     origin: str = ""
+    is_sampled: bool = False
 
     @property
     def mean_plddt(self) -> float:
@@ -86,7 +88,7 @@ class Predictor:
         seed: int = 0,
         given: Given | None = None,
     ) -> list[Prediction]:
-        """Candidates, best first; the same for the same seed.
+        """Candidates, best first by their confidence, sampled ones last; the same for the same seed.
 
         The network is told ViennaRNA's whole ensemble, or the secondary structure that is given. Where the recipe
         starts from base pairs, they are those that the network finds, for the second candidate ViennaRNA's, or those
@@ -106,14 +108,19 @@ class Predictor:
             with suppress(HardwareError), self._trying(len(chain)):
                 told = _told(chain.sequence, evidence, num_models, seed, is_certain=is_certain)
                 found = [
-                    replace(self._candidate(chain, each.evidence, (seed, number), each.is_certain), origin=each.origin)
+                    replace(
+                        self._candidate(chain, each.evidence, (seed, number), each.is_certain),
+                        origin=each.origin,
+                        is_sampled=each.is_sampled,
+                    )
                     for number, each in enumerate(told)
                 ]
             if not found:
                 tried = f"out of memory folding, at 1 example of length {len(chain)}"
                 raise HardwareError(f"{tried}; the longest that fits is {self._longest_that_fits(chain)}", SHORTER)
         mended = [replace(each, chain=_mended(each)) for each in found]
-        return sorted(mended, key=lambda prediction: -prediction.mean_plddt)
+        # Sampled ones stand last: the network likes long stacks, also where few believe in them (docs/log.md).
+        return sorted(mended, key=lambda prediction: (prediction.is_sampled, -prediction.mean_plddt))
 
     @contextmanager
     def _trying(self, length: int) -> Iterator[None]:
@@ -158,6 +165,7 @@ class _Told:
     evidence: Evidence
     is_certain: bool
     origin: str
+    is_sampled: bool = False
 
 
 def _told(sequence: str, evidence: Evidence, num: int, seed: int, *, is_certain: bool) -> list[_Told]:
@@ -170,7 +178,9 @@ def _told(sequence: str, evidence: Evidence, num: int, seed: int, *, is_certain:
     conditions = (evidence.pairing.conditions, evidence.reactivities)
     few = sample_structures(sequence, num - 2, seed, *conditions) if num > 2 else []
     sampled = [
-        _Told(replace(evidence, pairing=_leaning(evidence.pairing, structure)), False, f"sampled structure {number}")
+        _Told(
+            replace(evidence, pairing=_leaning(evidence.pairing, structure)), False, f"sampled structure {number}", True
+        )
         for number, structure in enumerate(few, start=1)
     ]
     return [first, second, *sampled][:num]
@@ -243,4 +253,5 @@ def _mended(prediction: Prediction) -> Chain:
 def order_reason(predictions: Sequence[Prediction]) -> str:
     """Why the candidates stand in this order, in words."""
     values = ", ".join(f"{prediction.mean_plddt:.1f}" for prediction in predictions)
-    return f"by mean predicted lDDT of C1': {values}"
+    last = ", those from sampled structures last" if predictions[-1].is_sampled else ""
+    return f"by mean predicted lDDT of C1'{last}: {values}"

@@ -40,8 +40,9 @@ def test_every_heavy_atom_is_placed_and_the_best_comes_first(run: Path) -> None:
         assert np.array_equal(prediction.chain.resolved, ATOM_MASK[prediction.chain.bases])
         assert prediction.plddt.shape == (len(SEQUENCE),)
         assert ((prediction.plddt >= 0) & (prediction.plddt <= 100)).all()
-    means = [prediction.mean_plddt for prediction in predictions]
-    assert means == sorted(means, reverse=True)
+    order = [(prediction.is_sampled, -prediction.mean_plddt) for prediction in predictions]
+    assert order == sorted(order)
+    assert [prediction.is_sampled for prediction in predictions] == [False, False, True, True]
     assert len({prediction.origin for prediction in predictions}) == 4
 
 

@@ -15,15 +15,13 @@ from monosome.protein.natural import NATURAL, family_of
 from monosome.protein.packing import PackedCorpus, Protein, write_corpus
 from monosome.protein.recipe import ProteinDataConfig
 from monosome.protein.tokens import AMINO_ACIDS, ProteinTokenizer, load_tokenizer, parse_protein, train_tokenizer
-from monosome.sequences.clusters import cluster, split_by_cluster
+from monosome.sequences.clusters import SPLIT_SEED, cluster, split_by_cluster
 from monosome.sequences.fasta import Record, iter_fasta
 
 CACHE_FORMAT = 1
 KMER = 6
 MIN_SHARED = 0.05
 """Proteins that share 5 % of their 6-mers are relatives: about 60 % identity, since .6^6 = .047."""
-SPLIT_SEED = 0
-"""The split is the same for every seed of training, so that runs compare."""
 
 
 def cache_folder() -> Path:

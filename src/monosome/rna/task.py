@@ -60,7 +60,7 @@ from monosome.rna.tm_loss import soft_tm_score
 from monosome.rna.tm_score import tm_score
 from monosome.rna.torsion_head import directions, torsion_loss
 from monosome.rna.violations import violation_loss
-from monosome.sequences.clusters import split_by_cluster, split_by_date
+from monosome.sequences.clusters import SPLIT_SEED, split_by_cluster, split_by_date
 from monosome.task import Examples, Loss, Metric, Row, Task
 
 _POINT_OF = {name: place for place, name in enumerate(POINTS)}
@@ -163,7 +163,7 @@ class BetaRhoTask(Task[ChainExample, ChainBatch, Outputs]):
         if data.valid_after:
             split = split_by_date([each.date for each in kept], clusters, data.valid_after)
         else:
-            split = split_by_cluster(clusters, data.valid_share, self.config.seed)
+            split = split_by_cluster(clusters, data.valid_share, SPLIT_SEED)
         train, valid = ([each for each, side in zip(kept, split, strict=True) if side == name] for name in _SPLITS)
         known = self._known_pairs
         recipe = replace(

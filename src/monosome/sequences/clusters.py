@@ -13,6 +13,10 @@ from monosome.sequences.relatives import MIN_IDENTITY, Alphabet, find_relatives
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
+SPLIT_SEED = 0
+"""The split is the same for every seed of training, so that runs compare."""
+
+
 def cluster(sequences: Sequence[str], k: int, min_shared: float) -> list[int]:
     """The cluster number of each sequence, from 0.
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from monosome.atomic import write_text
 from monosome.config import fill_auto, fingerprint
-from monosome.errors import ConfigError, DataError
+from monosome.errors import ConfigError, DataError, HardwareError
 from monosome.hardware.counters import peak_memory_bytes, reset_peak_memory
 from monosome.hardware.detect import detect
 from monosome.hardware.presets import preset
@@ -163,6 +163,7 @@ class _Run:
         if frozen is not None:
             frozen.to(self.device.torch_device).eval().requires_grad_(False)
         self.learner = Learner(self.task, trainer.model, self.config, self.device)
+        self.micro_batch = int(self.config.execution.micro_batch)
         self.longest_held_out = max(self.task.lengths(self.held_out), default=0)
         self.fitting, self.fitting_held_out = Fitting(), Fitting()
         self.saturation = Saturation(self.task.bounds)
@@ -203,9 +204,10 @@ class _Run:
     def _learn(self, step: int) -> Figures:
         """One step, its examples made into micro-batches on the way; stops the run at a number that is not finite."""
         started = time.perf_counter()
-        parts = split(stage_of(self.stages, step).at(step), self.config.execution.micro_batch)
-        with self.fitting.explained(f"in step {step + 1}", self.config.execution):
-            figures = self.learner.step(step, self._micro_batches(step, parts)).read()
+        indices, figures = stage_of(self.stages, step).at(step), None
+        while figures is None:
+            parts = split(indices, self.micro_batch)
+            figures = self._attempt(step, parts)
         self._check(step, parts, figures)
         for note in self.saturation.observe(figures.means):
             self.journal.say(f"step {step + 1}: {note}")
@@ -213,6 +215,25 @@ class _Run:
         self._unit_seconds += time.perf_counter() - started
         self.journal.advance(step + 1, figures.loss, self._units / self._unit_seconds)
         return figures
+
+    def _attempt(self, step: int, parts: list[list[int]]) -> Figures | None:
+        """The step's figures; None where memory ran out before anything changed, and half as many at once may fit.
+
+        The examples of a step stay the same: only how many are computed at once is halved, for the rest of the run.
+        """
+        half = max(map(len, parts)) // 2
+        try:
+            with self.fitting.explained(f"in step {step + 1}", self.config.execution):
+                return self.learner.step(step, self._micro_batches(step, parts)).read()
+        except HardwareError as error:
+            if not half or self.learner.is_updating:
+                raise
+            failed = error.message
+        # Here the error is gone, and with it the tensors that its frames kept.
+        self.learner.abandon()
+        self.micro_batch = half
+        self.journal.say(f"{failed}: going on with {half} at once, execution.micro_batch={half}")
+        return None
 
     def _micro_batches(self, step: int, parts: list[list[int]]) -> Iterator[MicroBatch]:
         stage = stage_of(self.stages, step)
@@ -275,7 +296,8 @@ class _Run:
         self.folder.keep(self.config.execution.keep_checkpoints, done)
 
     def _manifest(self, done: int) -> Manifest:
-        execution, numerics = self.config.execution.model_dump(), self.config.numerics.model_dump()
+        execution = {**self.config.execution.model_dump(), "micro_batch": self.micro_batch}
+        numerics = self.config.numerics.model_dump()
         versions = package_versions()
         return Manifest(
             config=self.task.config.model_dump(mode="json"),

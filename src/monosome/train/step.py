@@ -103,9 +103,12 @@ class Learner:
         self.trainable = [weight for weight in model.parameters() if weight.requires_grad]
         self.optimizers = optimizers_for(model, config.optim, fused=bool(config.numerics.fused_optimizer))
         self.average = Average(model) if config.train.ema_decay else None
+        self.is_updating = False
+        """Whether the last step got as far as to change anything: until then it can be taken again."""
 
     def step(self, step: int, micro_batches: Iterable[MicroBatch]) -> Sums:
         """One optimiser step, counted from 0: sums go backward, and their gradient is divided once, by the count."""
+        self.is_updating = False
         weights, gradients = self.balance.weights(step), dict[str, list[Tensor]]()
         sums, optim, train = Sums(weights=weights), self.config.optim, self.config.train
         frozen = {id(weight) for weight in frozen_weights(self.model, optim, step)}
@@ -121,6 +124,7 @@ class Learner:
                 add_gradients(gradients, loss, learned, (name for name, weight in weights.items() if weight))
             weighted.backward()
             sums.add(loss, weighted)
+        self.is_updating = True
         self._observe(sums, gradients)
         sums.grad_norm = normalise_and_clip(self.trainable, sums.count, optim.clip_norm)
         sums.learning_rate = learning_rate(optim, train.steps, step, self.plateau.factor)
@@ -131,6 +135,13 @@ class Learner:
         if self.average:
             self.average.update(self.model, average_decay(train.ema_decay, step))
         return sums
+
+    def abandon(self) -> None:
+        """Drop what an unfinished step has added up, and hand the memory back."""
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
+        if self.device.torch_device.type == "cuda":
+            torch.cuda.empty_cache()  # pieces of the size that did not fit are of no use to smaller ones
 
     def _observe(self, sums: Sums, gradients: dict[str, list[Tensor]]) -> None:
         """Tell the balance and the plateau what the terms did in this step, where they want to know."""

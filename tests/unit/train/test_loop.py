@@ -138,8 +138,47 @@ def test_out_of_memory_names_the_length_and_what_to_type(tmp_path: Path, trainin
     with pytest.raises(HardwareError, match=rf"out of memory in .* of length 3[789]; {fitted}") as e:
         train(task, tmp_path)
     assert ("in step" if training else "in the evaluation") in e.value.message
-    assert ("execution.micro_batch=" in e.value.hint) == training
+    assert ("1 example of" in e.value.message) or not training  # fewer at once were tried before
+    assert ("execution.checkpoint_blocks=true" in e.value.hint) == training
     assert "a shorter crop" in e.value.hint
+
+
+@pytest.mark.parametrize("where", ["forward", "backward"])
+def test_where_memory_ends_half_as_many_are_computed_at_once_and_learn_the_same(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], where: str
+) -> None:
+    settings = ("train.steps=6", "train.batch_size=8", "execution.micro_batch=8", "execution.log_every=1")
+    free = train(toy_task(*settings), tmp_path / "free")
+    task, forward = toy_task(*settings), toy_task().forward
+    at_once = []
+
+    def hungry(model: torch.nn.Module, batch: Any) -> Any:
+        outputs = forward(model, batch)
+        if model.training:
+            at_once.append(len(batch.letters))
+            if len(batch.letters) > 2 and where == "backward":
+                outputs.register_hook(lambda _: torch.empty(2**50))
+            elif len(batch.letters) > 2:
+                torch.empty(2**50)
+        return outputs
+
+    task.forward = hungry  # type: ignore[method-assign]
+    bounded = train(task, tmp_path / "bounded")
+    assert at_once[0] > 2 >= max(at_once[1:])
+    assert "going on with 2 at once, execution.micro_batch=2" in capfd.readouterr().err
+    losses = [[line["loss"] for line in journal(tmp_path / name) if "loss" in line] for name in ("free", "bounded")]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+    assert bounded.evaluation["loss"] == pytest.approx(free.evaluation["loss"], rel=1e-5)
+    assert load_manifest(bounded.checkpoint).execution["micro_batch"] == 2
+
+
+def test_memory_that_ends_in_the_update_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def step(*_: Any, **__: Any) -> None:
+        torch.empty(2**50)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", step)
+    with pytest.raises(HardwareError, match="out of memory in step 1"):
+        train(toy_task("train.steps=6", "train.batch_size=8"), tmp_path)
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -24,8 +24,9 @@ test: $(VENV)/.tested
 gpu: $(VENV)/.tested
 	$(BIN)/pytest -q -m gpu tests/gpu
 
+# make bench DATA=FOLDER runs those that need data, too.
 bench: $(VENV)/.tested
-	for script in benchmarks/bench_*.py; do $(BIN)/python $$script; done
+	$(BIN)/monosome bench $(if $(DATA),--data $(DATA))
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)

@@ -18,9 +18,7 @@ app = typer.Typer(
     help="RNA structures and protein language models that fit the machine you own.",
 )
 prepare = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Turn raw files into training data.")
-checkpoint = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Look into checkpoints and prove them whole."
-)
+checkpoint = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look into checkpoints; prove them whole.")
 app.add_typer(prepare, name="prepare")
 app.add_typer(checkpoint, name="checkpoint")
 
@@ -54,12 +52,8 @@ def demo(
 
 @app.command()
 def explain(
-    section: Annotated[
-        str, typer.Argument(help="A section or key, such as optim or optim.learning_rate; empty for all.")
-    ] = "",
-    domain: Annotated[
-        Literal["rna", "protein"] | None, typer.Option(help="Whose settings; both when left out.")
-    ] = None,
+    section: Annotated[str, typer.Argument(help="A section or key, such as optim.learning_rate; empty for all.")] = "",
+    domain: Annotated[Literal["rna", "protein"] | None, typer.Option(help="Whose settings; both if left out.")] = None,
     json: Json = False,
 ) -> None:
     """Explain every setting of a recipe: its type, its default, its meaning."""
@@ -79,7 +73,10 @@ def prepare_rna(
     out: Annotated[Path, typer.Argument(help="Folder to write one NPZ per chain and manifest.csv to.")],
     held_out: Annotated[
         Path | None,
-        typer.Option("--held-out", help="FASTA file: its relatives are left out, and listed in leakage.csv."),
+        typer.Option(
+            "--held-out",
+            help="FASTA file or folder of structures: their relatives are left out, and listed in leakage.csv.",
+        ),
     ] = None,
     msa: Annotated[
         Path | None, typer.Option("--msa", help="Folder of alignments named by chain: feature files are written too.")
@@ -109,12 +106,28 @@ def plan(
         bool, typer.Option("--max-length", help="The longest example that the card trains on and predicts, too.")
     ] = False,
     budget: Annotated[float | None, typer.Option(min=0.01, help="US dollars: what they buy on each instance.")] = None,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Try on this machine how many fit at once; training takes it from there.")
+    ] = False,
+    optimise: Annotated[
+        bool, typer.Option("--optimise", help="The execution settings with the fewest savers that fit.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Say what of a recipe fits on a card that need not be here, how much work it is and what that costs."""
     from monosome.commands import plan as command
 
-    command.run(recipe, settings or [], device=device, lengths=lengths, max_length=max_length, budget=budget, json=json)
+    command.run(
+        recipe,
+        settings or [],
+        device=device,
+        lengths=lengths,
+        max_length=max_length,
+        budget=budget,
+        measure=measure,
+        optimise=optimise,
+        json=json,
+    )
 
 
 @app.command()
@@ -129,6 +142,19 @@ def profile(
     from monosome.commands import profile as command
 
     command.run(recipe, settings or [], lengths=lengths, out=out, json=json)
+
+
+@app.command()
+def bench(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Benchmarks to run; all.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of data; benchmarks that need it are skipped else.")] = None,
+    history: Annotated[Path | None, typer.Option(help="Folder of runs; benchmarks/history when left out.")] = None,
+    json: Json = False,
+) -> None:
+    """Run the benchmarks of a checkout beside their frozen baselines; a page shows every figure over time."""
+    from monosome.commands import bench as command
+
+    command.run(names or [], data=data, history=history, json=json)
 
 
 @app.command()
@@ -165,13 +191,20 @@ def evaluate(
     importance: Annotated[
         bool, typer.Option("--importance", help="What is lost when each input is shuffled or left out, too.")
     ] = False,
+    samples: Annotated[
+        int, typer.Option(min=0, help="Proteins to sample of student and teacher: their composition; 1000 or more.")
+    ] = 0,
+    speed: Annotated[
+        bool, typer.Option("--speed", help="Time and memory of student and teacher at equal batch, too.")
+    ] = False,
     out: Out = None,
     json: Json = False,
 ) -> None:
     """Score a run on held-out data, floors beside every figure, with intervals."""
     from monosome.commands import evaluate as command
 
-    command.run(run, split=split, settings=settings or [], importance=importance, out=out, json=json)
+    wishes = command.Wishes(importance, samples, speed)
+    command.run(run, split=split, settings=settings or [], wishes=wishes, out=out, json=json)
 
 
 @checkpoint.command("show")

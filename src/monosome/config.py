@@ -119,7 +119,8 @@ class ExecutionConfig(Section):
     threads: Auto | Annotated[int, Field(gt=0)] = "auto"
     """CPU threads; auto takes the cores this process may use, or OMP_NUM_THREADS where that is fewer."""
     micro_batch: Auto | Annotated[int, Field(gt=0)] = "auto"
-    """Examples per forward pass; gradients are accumulated to train.batch_size."""
+    """Examples per forward pass; gradients are accumulated to train.batch_size. auto takes what
+    `monosome plan --measure` found on this card for the recipe, else the preset's."""
     checkpoint_blocks: Auto | bool = "auto"
     """Recompute each block's activations in the backward pass: less memory, about a third more time."""
     evaluate_every: Annotated[int, Field(ge=0)] = 200

@@ -86,6 +86,10 @@ class Task(ABC, Generic[ExampleT, BatchT, OutputsT]):
     def model(self) -> nn.Module:
         """A new network with weights drawn from `config.seed`."""
 
+    def begin(self, model: nn.Module) -> None:
+        """Give a new network the weights that its first step begins with, where they are not drawn."""
+        return None
+
     def frozen(self) -> nn.Module | None:
         """The network that is used and never trained (a teacher), the same object at every call."""
         return None

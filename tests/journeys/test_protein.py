@@ -13,10 +13,13 @@ QUICK = ["train.steps=40", "optim.warmup_steps=5"]
 
 @pytest.mark.slow
 def test_teacher_student_evaluate_generate(tmp_path: Path) -> None:
-    monosome("train", "protein/micro", *QUICK, "-o", "teacher", cwd=tmp_path)
+    monosome("train", "protein/micro", *QUICK, "-o", "weak", cwd=tmp_path)
+    monosome("train", "protein/micro", "-o", "teacher", cwd=tmp_path)
     monosome("distill", "teacher/model", *QUICK, "--size", "micro", "-o", "student", cwd=tmp_path)
+    weak = refused("evaluate", "student", "--set", "loss.teacher=weak/model", cwd=tmp_path)
+    assert "no better than the token unigram" in weak
     scored = json.loads(monosome("evaluate", "student", "--json", cwd=tmp_path).stdout)
-    for name in ("perplexity", "perplexity_ratio", "kl", "unigram_perplexity", "uniform_perplexity"):
+    for name in ("perplexity", "perplexity_ratio", "kl", "unigram_perplexity", "gap_closed", "ece"):
         found = scored["metrics"][name]
         assert found["low"] <= found["value"] <= found["high"], name
     assert scored["metrics"]["perplexity"]["value"] < scored["metrics"]["uniform_perplexity"]["value"]

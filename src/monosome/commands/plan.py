@@ -1,17 +1,24 @@
 """`monosome plan`: what of a recipe fits on a card that need not be here, how much work it is, what that costs."""
 
+import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import product
 from typing import Any
 
 from monosome.commands.domain import task_for
-from monosome.commands.output import print_json, print_table
+from monosome.commands.output import print_json
+from monosome.commands.plan_tables import print_plan
+from monosome.commands.train import default_folder
 from monosome.config import Config, fill_auto, override, read_recipe
-from monosome.errors import MonosomeError
-from monosome.evaluate.rows import number
+from monosome.errors import HardwareError, MonosomeError
 from monosome.fit.cloud import Instance, instances
 from monosome.fit.estimate import AnyTask, Estimate, Step, prediction, training_step
+from monosome.fit.measured import measured
+from monosome.fit.shapes import shapes_alone
 from monosome.fit.tuning import (
     Fit,
     Memory,
@@ -23,12 +30,33 @@ from monosome.fit.tuning import (
     traced_batch,
     traced_lengths,
 )
-from monosome.hardware.detect import detect
+from monosome.hardware.detect import Device, detect
 from monosome.hardware.presets import Preset, preset, preset_named
+from monosome.train.checkpoint import latest, load_manifest
+from monosome.train.folder import RunFolder
+from monosome.train.micro_batches import MicroBatches, Place
 
 MAX_LENGTH = 4096
 """Longest example that --max-length looks at; made-up pairs of more residues would fill gigabytes of this machine."""
-GIB = 2**30
+SAVERS: Mapping[str, tuple[Any, Any]] = {"checkpoint_blocks": (False, True)}
+"""Settings of execution that buy memory with time, off and on, the dearest first; --optimise tries them together.
+checkpoint_blocks runs every block forward again: about a third more time."""
+MAX_GROWTH = 2
+"""A whole step is traced where that is at most so many times the work of tracing one example, else drawn out. Logits
+are made piece by piece: beside ProtGPT2, 2 blocks of 512 tokens of protein/tiny take 6.6 GiB and 32 take 7.8, where a
+line through one and two would have 35."""
+RANKING = "ranked by what is computed again: fewest savers first, then most examples at once; no time was measured"
+
+
+UNKNOWN = "how fast is unknown: nothing was measured on this card; there, --measure or a run says it"
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds of a whole step, and what they were measured on."""
+
+    seconds_per_step: float
+    source: str
 
 
 @dataclass(frozen=True)
@@ -48,6 +76,16 @@ class Plan:
         """Examples per optimiser step, whatever the micro-batch."""
         return self.config.train.batch_size
 
+    @cached_property
+    def data(self) -> tuple[list[int], str]:
+        """Lengths of the examples at hand, or of one as long as the longest asked for, and which of the two."""
+        try:
+            with shapes_alone():
+                lengths = self.task.lengths(self.task.examples("train"))
+        except MonosomeError as error:
+            return [max(self.lengths)], f"examples of length {max(self.lengths)}: {error.message}"
+        return lengths, f"{len(lengths)} examples of the recipe's data"
+
     @property
     def table(self) -> list[Fit]:
         """The most examples of each length that fit at once."""
@@ -64,12 +102,22 @@ class Plan:
 def run(recipe: str, settings: Sequence[str], **options: Any) -> None:
     """Print the plan; `options` are the command line's."""
     task = task_for(override(read_recipe(recipe), settings))
-    plan = plan_for(task, options["device"], parsed_lengths(options["lengths"]))
-    report = as_json(plan, budget=options["budget"], max_length=options["max_length"])
+    lengths = parsed_lengths(options["lengths"])
+    here = _here(options["device"])
+    if options["measure"] and here is None:
+        raise HardwareError(
+            f"{options['device']} is not in this machine: nothing can be measured", "leave out --measure"
+        )
+    plan = plan_for(task, options["device"], lengths)
+    table, found = _measured(plan, here) if options["measure"] and here else (None, None)
+    pace = _known_pace(recipe, plan, here, table)
+    report = as_json(plan, pace, budget=options["budget"], max_length=options["max_length"])
+    report |= {"measured": found} if found else {}
+    report |= {"optimised": optimised(plan)} if options["optimise"] else {}
     if options["json"]:
         print_json(report)
     else:
-        _print(recipe, report)
+        print_plan(recipe, report)
 
 
 def plan_for(task: AnyTask, device: str, lengths: Sequence[int]) -> Plan:
@@ -79,19 +127,25 @@ def plan_for(task: AnyTask, device: str, lengths: Sequence[int]) -> Plan:
     """
     chosen, memory = _card(device)
     config = fill_auto(task.config, chosen.values())
-    size, traced = config.train.batch_size, traced_lengths(lengths)
-    one = {length: training_step(task, config, Step(length, 1, accumulates=size > 1)) for length in traced}
-    whole = {length: _whole(task, config, length, traced_batch(length, traced, size), one[length]) for length in traced}
+    traced = traced_lengths(lengths)
+    one, whole = dict[int, Estimate](), dict[int, float]()
+    for length in traced:
+        one[length], whole[length] = _traced(task, config, length, traced)
     return Plan(task, config, chosen, memory, lengths, one, whole)
 
 
-def _whole(task: AnyTask, config: Config, length: int, num: int, one: Estimate) -> float:
-    """Peak of all examples of a step at once, on the line through one and `num` of them."""
-    if num == 1:
-        return float(one.peak_bytes)
+def _traced(task: AnyTask, config: Config, length: int, lengths: Sequence[int]) -> tuple[Estimate, float]:
+    """One example of a length, and the peak of all examples of a step at once: on the line through one and several."""
     size = config.train.batch_size
-    peak = training_step(task, config, Step(length, num, accumulates=num < size)).peak_bytes
-    return one.peak_bytes + (peak - one.peak_bytes) / (num - 1) * (size - 1)
+    one = training_step(task, config, Step(length, 1, accumulates=size > 1))
+    num = traced_batch(length, lengths, size)
+    if num == 1:
+        return one, float(one.peak_bytes)
+    few = training_step(task, config, Step(length, num, accumulates=num < size))
+    more = (few.operations - one.operations) / (num - 1) * (size - num)
+    if num < size and few.operations + more <= MAX_GROWTH * one.operations:
+        return one, float(training_step(task, config, Step(length, size)).peak_bytes)
+    return one, one.peak_bytes + (few.peak_bytes - one.peak_bytes) / (num - 1) * (size - 1)
 
 
 def _card(name: str) -> tuple[Preset, Memory]:
@@ -105,11 +159,76 @@ def _card(name: str) -> tuple[Preset, Memory]:
     return preset(here), memory_of(here.kind, here.memory_bytes)
 
 
-def as_json(plan: Plan, *, budget: float | None, max_length: bool) -> dict[str, Any]:
+def _here(name: str) -> Device | None:
+    """The device of this machine that a preset's name means; None where it is not here."""
+    if name == "auto":
+        return detect()
+    if preset_named(name).card is None:
+        return detect(name)
+    here = detect()
+    return here if preset(here).name == name else None
+
+
+def _place(plan: Plan, here: Device) -> Place:
+    """Where what fits this card is kept for the recipe."""
+    return Place(here, plan.config, plan.task.examples("train").content_hash)
+
+
+def _measured(plan: Plan, here: Device) -> tuple[MicroBatches, dict[str, Any]]:
+    """The table tried out here and kept for training, and what to report of it."""
+    place, rows = _place(plan, here), []
+    for row in measured(plan.task, plan.config, here, plan.lengths):
+        print(f"length {row.length}: {row.micro_batch} of {plan.batch_size} fit", file=sys.stderr)
+        rows.append(row)
+    table = MicroBatches(tuple(rows))
+    file = str(place.path) if place.save(table) else None
+    return table, {"device": here.name, "file": file, "table": [asdict(row) for row in rows]}
+
+
+def _known_pace(recipe: str, plan: Plan, here: Device | None, table: MicroBatches | None) -> Pace | None:
+    """How fast steps were on this machine: in a run of this very recipe, else in the trials; None where unknown."""
+    if here is None:
+        return None
+    try:
+        folder = RunFolder(default_folder(recipe, plan.task))
+        table = table or _place(plan, here).load()
+    except MonosomeError:  # there are no data, so there was no run
+        return _trial_pace(plan, table)
+    found = latest(folder.checkpoints)[0]
+    manifest = load_manifest(found) if found else None
+    if manifest and {stretch.device for stretch in manifest.stretches} == {here.name}:
+        return Pace(manifest.seconds / manifest.step, f"{manifest.step:,} steps of {folder.path} on this machine")
+    return _trial_pace(plan, table)
+
+
+def _trial_pace(plan: Plan, table: MicroBatches | None) -> Pace | None:
+    seconds = [table.seconds(length) if table else None for length in plan.data[0]]
+    timed = [each for each in seconds if each]
+    if not timed:
+        return None
+    return Pace(plan.batch_size * sum(timed) / len(timed), "single steps that --measure timed on this machine")
+
+
+def optimised(plan: Plan) -> dict[str, Any]:
+    """The fewest savers with which the longest examples asked for fit, and as many of these at once as then do."""
+    length, tried, settings = max(plan.lengths), list[dict[str, Any]](), list[str]()
+    for values in sorted(product(*SAVERS.values()), key=sum):
+        savers = dict(zip(SAVERS, values, strict=True))
+        one, whole = _traced(plan.task, _changed(plan.config, "execution", **savers), length, [length])
+        fit = best_fit(length, float(one.peak_bytes), whole, plan.batch_size, plan.memory)
+        tried.append({"savers": savers, "micro_batch": fit.micro_batch, "peak_bytes": fit.peak_bytes})
+        if fit.micro_batch:
+            chosen = {**savers, "micro_batch": fit.micro_batch}
+            settings = [f"execution.{name}={json.dumps(value)}" for name, value in chosen.items()]
+            break
+    return {"length": length, "settings": settings, "tried": tried, "ranking": RANKING}
+
+
+def as_json(plan: Plan, pace: Pace | None = None, *, budget: float | None, max_length: bool) -> dict[str, Any]:
     """The plan for other programs."""
     first = next(iter(plan.one.values()))
     table = plan.table
-    work = _work(plan)
+    work = _work(plan, pace)
     report = {
         "parameters": first.num_parameters,
         "trainable": first.num_trainable,
@@ -174,17 +293,9 @@ def _changed(config: Config, section: str, **values: Any) -> Config:
     return config.model_copy(update={section: getattr(config, section).model_copy(update=values)})
 
 
-def _work(plan: Plan) -> dict[str, Any]:
-    """Operations of the whole run on the data at hand, and the hours that they take at least.
-
-    How fast a recipe really is must be measured on the card: nothing is known of that here.
-    """
-    steps = plan.config.train.steps
-    try:
-        lengths = plan.task.lengths(plan.task.examples("train"))
-        basis = f"{len(lengths)} examples of the recipe's data"
-    except MonosomeError as error:
-        lengths, basis = [max(plan.lengths)], f"examples of length {max(plan.lengths)}: {error.message}"
+def _work(plan: Plan, pace: Pace | None) -> dict[str, Any]:
+    """Operations of the whole run on the data at hand, the hours they take at least, and the hours where known."""
+    steps, (lengths, basis) = plan.config.train.steps, plan.data
     flops = steps * sum(map(plan.flops, lengths)) / len(lengths)
     card = plan.preset.card
     return {
@@ -192,8 +303,8 @@ def _work(plan: Plan) -> dict[str, Any]:
         "basis": basis,
         "flops": round(flops),
         "hours_at_least": flops / (card.tflops * 1e12) / 3600 if card else None,
-        "hours": None,
-        "throughput": "unknown: nothing was measured on this card; monosome profile measures it there",
+        "hours": steps * pace.seconds_per_step / 3600 if pace else None,
+        "throughput": pace.source if pace else UNKNOWN,
     }
 
 
@@ -234,91 +345,3 @@ def _longest(plan: Plan) -> dict[str, Any]:
 
 def _bytes(found: Mapping[int, Estimate]) -> dict[int, float]:
     return {length: float(estimate.peak_bytes) for length, estimate in found.items()}
-
-
-def _print(recipe: str, report: Mapping[str, Any]) -> None:
-    work, memory = report["work"], report["memory_bytes"]
-    head = [
-        ["parameters", f"{report['parameters']:,} ({report['trainable']:,} trained)"],
-        ["memory", f"{_gib(memory)} usable"],
-        ["examples per step", str(report["batch_size"])],
-        ["operations", f"{number(work['flops'] / 1e15)} PFLOP in {work['steps']:,} steps, {work['basis']}"],
-        ["hours", f"{_least(work['hours_at_least'])}; {work['throughput']}"],
-    ]
-    print_table([f"{recipe} on {report['device']}", ""], head)
-    print()
-    rows = [
-        [
-            str(row["length"]),
-            str(row["micro_batch"]) if row["micro_batch"] else "does not fit",
-            "–" if row["accumulation"] is None else f"{row['accumulation']} ×",
-            _gib(row["peak_bytes"]),
-            number(row["flops_per_step"] / 1e12),
-            "" if row["traced"] else "interpolated",
-        ]
-        for row in report["table"]
-    ]
-    print_table(["length", "micro-batch", "accumulate", "peak", "TFLOP per step", ""], rows)
-    print()
-    if "max_length" in report:
-        found = report["max_length"]
-        print(f"longest that fits: {found['train']} in training, {found['predict']} in prediction", end=" ")
-        print(f"(looked at up to {found['limit']})\n")
-    parts = [[name, _gib(size)] for name, size in report["parts"].items()]
-    print_table([f"one example of {report['savers'][0]['length']}", ""], parts)
-    print()
-    savers = [
-        [
-            saver["setting"],
-            _word(saver["value"]),
-            _gib(saver["peak_bytes"]),
-            _word(saver["other"]),
-            _gib(saver["other_peak_bytes"]),
-        ]
-        for saver in report["savers"]
-    ]
-    print_table(["setting", "now", "peak", "or", "peak"], savers)
-    print()
-    _print_costs(report["instances"])
-
-
-def _print_costs(instances: Sequence[Mapping[str, Any]]) -> None:
-    budgeted = "budget_hours" in instances[0]
-    rows = [
-        [
-            each["name"],
-            f"{each['num_cards']} × {each['card']}",
-            f"{each['dollars_per_hour']:.2f}",
-            number(each["hours_at_least"]),
-            number(each["dollars_at_least"]),
-            *(
-                [
-                    number(each["budget_hours"]),
-                    f"{100 * each['share_of_full_speed_needed']:.1f} %" if each["within_budget"] else "never",
-                ]
-                if budgeted
-                else []
-            ),
-        ]
-        for each in instances
-    ]
-    bought = ["hours bought", "enough from"] if budgeted else []
-    print_table(["instance", "cards", "$/h", "hours ≥", "$ ≥", *bought], rows)
-    for source in dict.fromkeys(each["source"] for each in instances):
-        print(f"{', '.join(each['name'] for each in instances if each['source'] == source)}: {source}")
-    print("≥: at the card's full speed, which no run reaches." + _ENOUGH * budgeted)
-
-
-_ENOUGH = " Enough from: the share of it that the run must reach for the money."
-
-
-def _gib(size: int) -> str:
-    return f"{number(size / GIB)} GiB"
-
-
-def _least(hours: float | None) -> str:
-    return "unknown" if hours is None else f"{number(hours)} at least, at full speed"
-
-
-def _word(value: Any) -> str:
-    return ("on" if value else "off") if isinstance(value, bool) else str(value)

@@ -129,9 +129,10 @@ def evaluate(options: argparse.Namespace) -> None:
     """Write the plan's figures with intervals and floors to OUTPUT, and print them."""
     from monosome.commands.output import print_measures
     from monosome.evaluate.rows import as_json, measures
+    from monosome.protein.composition import composition_kl
     from monosome.protein.export import num_parameters
     from monosome.protein.generate import load_generator, sample_summary
-    from monosome.protein.metrics import METRICS, composition_kl
+    from monosome.protein.metrics import METRICS
     from monosome.protein.sampling import SamplingSettings, sample
 
     if options.output.is_dir():

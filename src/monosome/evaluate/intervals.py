@@ -1,6 +1,6 @@
 """Bootstrap intervals that resample clusters, not rows: members of a cluster are not independent."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,17 +35,40 @@ def interval(
     defined = [row for row in rows if row.values.get(name) is not None]
     if not defined:
         return None
-    sums = _sums_by_group(defined, name)
     transform = np.exp if exponential else np.asarray
-    value = float(transform(sums[:, 0].sum() / sums[:, 1].sum()))
-    if not np.isfinite(value):
+    found = resampled(
+        _sums_by_group(defined, name),
+        lambda sums: transform(sums[:, 0] / sums[:, 1]),
+        len(defined),
+        num_resamples=num_resamples,
+    )
+    if not np.isfinite(found.value):
         raise DataError(f"{name} is not finite over {len(defined)} examples")
+    return found
+
+
+def resampled(
+    sums: Float64[Array, "groups terms"],
+    statistic: Callable[[Float64[Array, "draws terms"]], Float64[Array, "draws"]],
+    num_examples: int,
+    *,
+    centred: bool = False,
+    num_resamples: int = 2000,
+) -> Interval:
+    """The statistic of the terms' sums over all clusters, with its percentile bootstrap interval.
+
+    `sums` holds those of each cluster. `centred` moves the draws so that their mean is the value, and none below 0: for
+    a distance, such as a sum of absolute gaps, to which resampling adds a bias as large as the noise in it.
+    """
+    value = float(statistic(sums.sum(0, keepdims=True))[0])
     if len(sums) < 2:
-        return Interval(value, None, None, len(defined), len(sums))
+        return Interval(value, None, None, num_examples, len(sums))
     draws = np.random.default_rng(0).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=num_resamples)
-    resampled = draws @ sums
-    low, high = np.quantile(transform(resampled[:, 0] / resampled[:, 1]), [0.025, 0.975])
-    return Interval(value, float(low), float(high), len(defined), len(sums))
+    values = statistic(draws @ sums)
+    if centred:
+        values = np.maximum(values + (value - values.mean()), 0)
+    low, high = np.quantile(values, [0.025, 0.975])
+    return Interval(value, float(low), float(high), num_examples, len(sums))
 
 
 def _sums_by_group(rows: Sequence[Row], name: str) -> Float64[Array, "groups 2"]:

@@ -1,17 +1,19 @@
 """Peak memory of a step on a card that is not there: the real step, run on shapes alone."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
 from monosome.config import Config
+from monosome.fit.shapes import on_the_cpu, shapes_alone
 from monosome.fit.storages import Part, Storages
 from monosome.hardware.detect import Device
+from monosome.hardware.planned import planned_for
 from monosome.task import Batch, Task
 from monosome.train.optim import frozen_weights
 from monosome.train.precision import autocast
@@ -35,13 +37,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Most bytes live at once in a step, by part at that moment; `flops` of its matrix products."""
+    """Most bytes live at once in a step, by part at that moment; `flops` of its matrix products.
+
+    `operations` is how many tensor operations the trace went through: its time grows with them, not with their size.
+    """
 
     peak_bytes: int
     parts: Mapping[Part, int]
     flops: int
     num_parameters: int
     num_trainable: int
+    operations: int = field(compare=False)
 
 
 class _Shapes(Learner):
@@ -57,7 +63,7 @@ def training_step(task: AnyTask, config: Config, step: Step) -> Estimate:
     The real Learner runs under FakeTensorMode: operations give shapes, nothing is computed and nothing allocated.
     `config` is resolved: nothing in it is "auto".
     """
-    with _traced(task) as (mode, storages):
+    with _traced(task, config) as (mode, storages):
         model = task.model().train()
         learner = _Shapes(task, model, config, SHAPES)
         learned = _learned(learner)
@@ -76,13 +82,13 @@ def training_step(task: AnyTask, config: Config, step: Step) -> Estimate:
             storages.counting_as("activations"),
             recomputed(task.blocks(model), bool(config.execution.checkpoint_blocks)),
         ):
-            learner.step(_heaviest_step(config), [MicroBatch(batch, 0)])
+            learner.step(heaviest_step(config), [MicroBatch(batch, 0)])
         return _estimate(storages, model)
 
 
 def prediction(task: AnyTask, config: Config, step: Step) -> Estimate:
     """Peak of a forward pass without gradients, its outputs held."""
-    with _traced(task) as (mode, storages), torch.no_grad():
+    with _traced(task, config) as (mode, storages), torch.no_grad():
         model = task.model().eval()
         batch = _batch(task, step, mode, storages)
         storages.start_peak()
@@ -92,15 +98,19 @@ def prediction(task: AnyTask, config: Config, step: Step) -> Estimate:
 
 
 @contextmanager
-def _traced(task: AnyTask) -> Iterator[tuple[FakeTensorMode, Storages]]:
-    """Both modes; the frozen network is counted as parameters."""
-    frozen = task.frozen()
-    with FakeTensorMode(allow_non_fake_inputs=True) as mode, Storages() as storages:
-        real = [] if frozen is None else [*frozen.eval().requires_grad_(False).parameters(), *frozen.buffers()]
-        shapes = [mode.from_tensor(tensor) for tensor in real]  # the mode gives these again as long as they are held
-        storages.take(shapes)
-        yield mode, storages
-        shapes.clear()
+def _traced(task: AnyTask, config: Config) -> Iterator[tuple[FakeTensorMode, Storages]]:
+    """Both modes, for the device of `config`; the frozen network is counted as parameters, and needs no weights."""
+    with shapes_alone(), planned_for(config.execution.device):
+        frozen = task.frozen()
+        with FakeTensorMode(allow_non_fake_inputs=True) as mode, Storages() as storages, ExitStack() as swapped:
+            shapes: list[Tensor] = []
+            if frozen is not None:
+                swapped.enter_context(on_the_cpu(frozen.eval().requires_grad_(False)))
+                real = (each for each in [*frozen.parameters(), *frozen.buffers()] if not isinstance(each, FakeTensor))
+                shapes += map(mode.from_tensor, real)  # the mode gives these again as long as they are held
+            storages.take(shapes)
+            yield mode, storages
+            shapes.clear()
 
 
 def _batch(task: AnyTask, step: Step, mode: FakeTensorMode, storages: Storages) -> Batch:
@@ -134,7 +144,7 @@ def _learned(learner: Learner) -> list[nn.Parameter]:
     return [weight for weight in learner.trainable if id(weight) not in ids]
 
 
-def _heaviest_step(config: Config) -> int:
+def heaviest_step(config: Config) -> int:
     """A step at which all is learned that ever is, every term of the loss counts, and gradients of terms are measured.
 
     They are measured at multiples of loss.balance_every.
@@ -151,6 +161,7 @@ def _estimate(storages: Storages, model: nn.Module) -> Estimate:
         peak_bytes=storages.peak,
         parts={part: size for part, size in storages.at_peak.items() if size},
         flops=storages.flops,
+        operations=storages.operations,
         num_parameters=sum(weight.numel() for weight in weights),
         num_trainable=sum(weight.numel() for weight in weights if weight.requires_grad),
     )

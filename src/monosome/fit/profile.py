@@ -1,10 +1,13 @@
 """A training step measured: time and peak memory of its phases and modules, and the operations that take longest."""
 
+import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,8 +15,10 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 from monosome.config import Config
-from monosome.fit.allocations import cpu_allocations, mark
+from monosome.fit.allocations import allocator_history, cpu_allocations, mark
 from monosome.fit.estimate import AnyTask
+from monosome.fit.spans import is_node, is_span, placed, spanned
+from monosome.fit.timeline import Timeline, timeline
 from monosome.hardware.counters import peak_memory_bytes, reset_peak_memory, synchronize
 from monosome.hardware.detect import Device
 from monosome.task import Batch, Loss
@@ -23,7 +28,10 @@ from monosome.train.step import Learner, MicroBatch
 PHASES = ("forward", "backward", "optimizer")
 """Forward holds the loss; backward, the division and the clipping of gradients."""
 _END = "end"
+_LISTED = re.compile(r"\.\d+(?=\.|$)")
 NUM_HOT_SPOTS = 15
+DEPTH = 3
+"""Of the names that a module is timed by: structure.blocks.0.ipa has three."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,19 @@ class HotSpot:
     name: str
     calls: int
     seconds: float
+
+
+@dataclass(frozen=True)
+class ModuleTime:
+    """A module, or all of its kind in a list (`*`): calls, and seconds in all that it holds, forward and backward.
+
+    What is recomputed in the backward pass counts there.
+    """
+
+    name: str
+    calls: int
+    forward_seconds: float
+    backward_seconds: float
 
 
 @dataclass
@@ -97,17 +118,40 @@ class Profiler:
             peaks = self._peaks(length, num_examples)
         return {name: peak for name, peak in peaks.items() if name not in (*PHASES, _END)}
 
-    def hot_spots(self, length: int, num_examples: int) -> list[HotSpot]:
-        """The operations that a step spends most time in, by torch.profiler."""
+    def hot_spots(self, length: int, num_examples: int) -> tuple[list[HotSpot], list[ModuleTime]]:
+        """The operations, and the modules, that a step spends most time in, by torch.profiler."""
         on_card = self.device.kind == "cuda"
-        activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_card else [])]
-        with profile(activities=activities, acc_events=True) as recorded:
+        with profile(activities=self._activities, acc_events=True) as recorded, spanned(_within(self.learner.model)):
             self._step(length, num_examples)
         spots = [
             HotSpot(each.key, each.count, (each.self_device_time_total if on_card else each.self_cpu_time_total) / 1e6)
             for each in recorded.key_averages()
+            if not is_span(each.key)
         ]
-        return sorted(spots, key=lambda spot: -spot.seconds)[:NUM_HOT_SPOTS]
+        modules = module_times(recorded.events(), on_card=on_card)
+        return sorted(spots, key=lambda spot: -spot.seconds)[:NUM_HOT_SPOTS], modules
+
+    def timeline(self, length: int, num_examples: int) -> Timeline:
+        """What a step holds from moment to moment, and the largest blocks of it by name."""
+        held = sum(tensor.nbytes for tensor in self._held())
+        with (
+            profile(activities=self._activities, profile_memory=True, acc_events=True) as recorded,
+            spanned(_within(self.learner.model)),
+            self._noting(lambda name: mark(name)),
+        ):
+            self._step(length, num_examples)
+        return timeline(recorded, self.device.kind, held)
+
+    def snapshot(self, length: int, num_examples: int, path: Path) -> Path | None:
+        """`path`, now holding the CUDA allocator's history of a step; None on other devices."""
+        with allocator_history(self.device.torch_device, path) as written:
+            if written:
+                self._step(length, num_examples)
+        return written
+
+    @property
+    def _activities(self) -> list[ProfilerActivity]:
+        return [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if self.device.kind == "cuda" else [])]
 
     def _step(self, length: int, num_examples: int) -> None:
         batch = self.task.collate([self.task.dummy(length)] * num_examples).to(self.device.torch_device)
@@ -200,6 +244,30 @@ class Profiler:
         finally:
             for handle in handles:
                 handle.remove()
+
+
+def module_times(events: Iterable[Any], *, on_card: bool = False) -> list[ModuleTime]:
+    """Time of each module in what torch.profiler recorded under `spanned`, most first."""
+    roots = sorted((e for e in events if e.cpu_parent is None), key=lambda event: event.time_range.start)
+    calls, forward, backward = Counter[str](), Counter[str](), Counter[str]()
+    for each in placed(roots, lambda event: event.cpu_children, lambda event: int(event.sequence_nr)):
+        seconds = (each.event.device_time_total if on_card else each.event.cpu_time_total) / 1e6
+        if is_node(each.event.name):
+            backward.update(dict.fromkeys({_LISTED.sub(".*", name) for name in each.modules}, seconds))
+        elif is_span(each.event.name) and not each.goes_back:
+            name = _LISTED.sub(".*", each.modules[-1])
+            calls[name] += 1
+            forward[name] += seconds
+    found = [ModuleTime(name, num, float(forward[name]), float(backward[name])) for name, num in calls.items()]
+    return sorted(found, key=lambda each: -(each.forward_seconds + each.backward_seconds))
+
+
+def _within(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """The network's modules down to `DEPTH` names, places in lists not counted."""
+    for name, module in model.named_modules():
+        depth = sum(not part.isdigit() for part in name.split("."))
+        if name and depth <= DEPTH and not isinstance(module, nn.ModuleList):
+            yield name, module
 
 
 def _parts(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:

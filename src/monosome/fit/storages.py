@@ -20,7 +20,7 @@ class Storages(TorchDispatchMode):
 
     Views share a storage and count once; what the backward pass makes is workspace. `peak` is the most that was live
     at once, `at_peak` its parts; `flops` are those of matrix products and attention, two for each multiplication and
-    addition.
+    addition; `operations` is how many there were, which the time of a trace grows with.
     """
 
     def __init__(self, granularity: int = 1) -> None:
@@ -28,7 +28,7 @@ class Storages(TorchDispatchMode):
         self.granularity = granularity
         self.part: Part = "parameters"
         self.live: Counter[Part] = Counter()
-        self.total = self.peak = self.flops = 0
+        self.total = self.peak = self.flops = self.operations = 0
         self.at_peak: dict[Part, int] = {}
         self._parts: dict[int, tuple[Part, int]] = {}
 
@@ -36,6 +36,7 @@ class Storages(TorchDispatchMode):
         self, func: Any, types: Iterable[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         result = func(*args, **kwargs or {})
+        self.operations += 1
         self.take(result)
         count: Callable[..., int] | None = flop_registry.get(func._overloadpacket)
         if count:
@@ -70,7 +71,7 @@ class Storages(TorchDispatchMode):
 
     def start_peak(self) -> None:
         """Forget earlier peaks and operations: what is live now stays."""
-        self.peak, self.flops = self.total, 0
+        self.peak, self.flops, self.operations = self.total, 0, 0
         self.at_peak = dict(self.live)
 
     def _add(self, storage: torch.UntypedStorage) -> None:

@@ -10,7 +10,7 @@ from torch import nn
 from monosome.config import build
 from monosome.errors import CheckpointError
 from monosome.hardware.detect import detect
-from monosome.protein.metrics import composition_kl
+from monosome.protein.composition import composition_kl
 from monosome.protein.pretrained import load_language_model, locate
 from monosome.protein.recipe import ProteinConfig
 from monosome.protein.sampling import Sample, SamplingSettings, sample

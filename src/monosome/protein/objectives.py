@@ -1,22 +1,20 @@
 """The loss of distillation, summed over tokens, without ever holding all logits at once."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.nn import functional
-from torch.utils.checkpoint import checkpoint
 
+from monosome.protein import divergences
+from monosome.protein.divergences import Divergence, entropy, smoothed, softened
+from monosome.protein.fused import Projection, fused_sums, parts, projection
+from monosome.protein.recipe import DistillationLossConfig
 from monosome.protein.student import States
 
-CPU_ELEMENTS = 2**23
-DEVICE_ELEMENTS = 2**26
-"""Logits per piece. On a CPU pieces of 34 MB (166 positions of ProtGPT2's vocabulary) take 20 % less time than those of
-134 MB, whose pages are new at every step, and 30 % less than those of 4 MB, which add up the head's gradient too often;
-a card gets 268 MB, few launches. A loss holds about five such tensors at once, whatever the batch; all logits of
-16 × 512 tokens would be 1.65 GB each."""
+SMOOTHING = 0.1
+"""λ of the calibration-aware smoothing, as published (bioRxiv 10.64898/2026.02.17.706304)."""
 
 
 def predicted(segments: Int64[Tensor, "b t"]) -> Bool[Tensor, "b t-1"]:
@@ -24,22 +22,84 @@ def predicted(segments: Int64[Tensor, "b t"]) -> Bool[Tensor, "b t-1"]:
     return (segments[:, 1:] == segments[:, :-1]) & (segments[:, 1:] > 0)
 
 
+def divergence(loss: DistillationLossConfig) -> Divergence:
+    """The recipe's divergence of teacher and student."""
+    match loss.divergence:
+        case "forward_kl":
+            return divergences.forward_kl
+        case "reverse_kl":
+            return divergences.reverse_kl
+        case "jensen_shannon":
+            return partial(divergences.jensen_shannon, beta=loss.beta)
+        case "skewed_kl":
+            return partial(divergences.skewed_kl, skew=loss.skew)
+        case "skewed_reverse_kl":
+            return partial(divergences.skewed_reverse_kl, skew=loss.skew)
+        case "adaptive_kl":
+            return partial(divergences.adaptive_kl, head=loss.head)
+        case "total_variation":
+            return divergences.total_variation
+
+
+def target(logits: Float[Tensor, "t v"], loss: DistillationLossConfig) -> Float[Tensor, "t v"]:
+    """Logarithms of the probabilities that the student learns: the teacher's at T, smoothed where the recipe says so.
+
+    As published, ε = λ(1 − max p) is of the distribution at T, and with T = 10 close to λ at every token. Corrected, it
+    is of the teacher's own distribution, which is smoothed and then softened.
+    """
+    match loss.calibration_smoothing:
+        case "published":
+            return smoothed(softened(logits, loss.temperature), SMOOTHING)
+        case "corrected":
+            return softened(smoothed(softened(logits, 1.0), SMOOTHING), loss.temperature)
+        case _:
+            return softened(logits, loss.temperature)
+
+
+def uncertainty_weights(
+    entropies: Float[Tensor, "m"], segments: Int64[Tensor, "b t"], *, renormalised: bool
+) -> Float[Tensor, "m"]:
+    """0.5 + 0.5 · u of each predicted token, 0 of others; u is the teacher's entropy, from 0 to 1 within each protein.
+
+    Wijaya 2026 (bioRxiv 10.64898/2026.02.17.706304). As published the mean is about 0.75, which weakens the teacher as
+    a lower 1 − α would; `renormalised` divides by each protein's mean. Where all entropies of a protein are equal, so
+    are its weights. `entropies` are those of `predicted(segments)`, flattened.
+    """
+    mask = predicted(segments).flatten()
+    rows = torch.arange(len(segments), device=segments.device)[:, None] * (segments.shape[1] + 1)
+    proteins, blank = (rows + segments[:, 1:]).flatten(), entropies.new_zeros(len(segments) * (segments.shape[1] + 1))
+
+    def over(values: Tensor, how: str) -> Tensor:
+        return blank.scatter_reduce(0, proteins, values, how, include_self=False)[proteins]
+
+    low = over(entropies.masked_fill(~mask, torch.inf), "amin")
+    high = over(entropies.masked_fill(~mask, -torch.inf), "amax")
+    spread = high - low
+    weights = torch.where(mask, 0.5 + 0.5 * torch.where(spread > 0, (entropies - low) / spread, 0.0), 0.0)
+    if renormalised:
+        weights = weights * over(mask.float(), "sum") / over(weights, "sum")
+        weights = torch.where(mask, weights, 0.0)
+    return weights
+
+
 def hard_and_soft(
     student_logits: Float[Tensor, "t v"],
     teacher_logits: Float[Tensor, "t v"] | None,
     targets: Int64[Tensor, "t"],
-    temperature: float,
+    loss: DistillationLossConfig,
 ) -> tuple[Float[Tensor, "t"], Float[Tensor, "t"] | None]:
-    """Cross-entropy, and KL(softmax(z_T / T) ‖ softmax(z_S / T)), at each position, in nats.
+    """Cross-entropy, and the divergence from the teacher's distribution at T, at each position, in nats.
 
-    Hinton et al., arXiv 1503.02531, without the factor T², which is a weight.
+    Hinton et al., arXiv 1503.02531, without the factor T², which is a weight. No gradient flows to the teacher.
     """
-    hard = functional.cross_entropy(student_logits, targets, reduction="none")
+    logs = softened(student_logits, 1.0)
+    hard = functional.nll_loss(logs, targets, reduction="none")
     if teacher_logits is None:
         return hard, None
-    student = functional.log_softmax(student_logits / temperature, dim=-1)
-    teacher = functional.log_softmax(teacher_logits / temperature, dim=-1)
-    return hard, functional.kl_div(student, teacher, reduction="none", log_target=True).sum(-1)
+    with torch.no_grad():
+        taught = target(teacher_logits, loss)
+    soft_logs = logs if loss.temperature == 1 else softened(student_logits, loss.temperature)
+    return hard, divergence(loss)(taught, soft_logs)
 
 
 def distillation_sums(
@@ -47,59 +107,37 @@ def distillation_sums(
     teacher: States | None,
     tokens: Int64[Tensor, "b t"],
     segments: Int64[Tensor, "b t"],
-    temperature: float,
+    loss: DistillationLossConfig | float,
 ) -> tuple[dict[str, Float[Tensor, ""]], Float[Tensor, ""]]:
     """Sums of "hard" and, with a teacher, "soft" over predicted tokens, and their number.
 
-    Logits are made of hidden states piece by piece, and made again in the backward pass.
+    Logits are made of hidden states piece by piece, and their gradient with them wherever the recipe's weights are
+    fixed. A number for `loss` is the temperature of a forward KL.
     """
+    loss = loss if isinstance(loss, DistillationLossConfig) else DistillationLossConfig(temperature=loss)
     targets, mask = tokens[:, 1:].flatten(), predicted(segments).flatten()
+    theirs = projection(teacher) if teacher else None
+    counts = mask.float() if theirs is None else _soft_counts(theirs, student, segments, loss)
 
-    def piece(part: slice) -> dict[str, Tensor]:
-        theirs = teacher.logits(part) if teacher else None
-        hard, soft = hard_and_soft(student.logits(part), theirs, targets[part], temperature)
-        terms = {"hard": hard} if soft is None else {"hard": hard, "soft": soft}
-        return {name: (term * mask[part]).sum() for name, term in terms.items()}
+    def piece(logits: Tensor, taught: Tensor | None, part: slice) -> Tensor:
+        hard, soft = hard_and_soft(logits, taught, targets[part], loss)
+        terms = [(hard * mask[part]).sum()]
+        if soft is not None:
+            terms.append((soft * counts[part]).sum())
+        return torch.stack(terms)
 
-    pieces = [checkpoint(piece, part, use_reentrant=False) for part in _parts(student)]
-    return {name: torch.stack([terms[name] for terms in pieces]).sum() for name in pieces[0]}, mask.sum().float()
-
-
-def _parts(states: States) -> Iterator[slice]:
-    limit = CPU_ELEMENTS if states.hidden.device.type == "cpu" else DEVICE_ELEMENTS
-    step = max(1, limit // states.vocab_size)
-    return (slice(start, start + step) for start in range(0, len(states.hidden), step))
-
-
-@dataclass(frozen=True)
-class TokenScores:
-    """What was measured at tokens, in nats; the teacher's figures, KL at T = 1 among them, are None without one."""
-
-    nll: Float[Tensor, "*t"]
-    teacher_nll: Float[Tensor, "*t"] | None = None
-    kl: Float[Tensor, "*t"] | None = None
-    agrees: Bool[Tensor, "*t"] | None = None
-
-    def row(self, index: int, num_rows: int) -> "TokenScores":
-        """The scores of one of `num_rows` rows that were flattened together, on the CPU."""
-
-        def of(values: Tensor | None) -> Tensor | None:
-            return None if values is None else values.view(num_rows, -1)[index].cpu()
-
-        nll = self.nll.view(num_rows, -1)[index].cpu()
-        return TokenScores(nll, of(self.teacher_nll), of(self.kl), of(self.agrees))
+    names, weights = ["hard", "soft"] if theirs else ["hard"], loss.weights()
+    known = loss.balance == "fixed" and not loss.ramps and set(names) <= set(weights)
+    sums = fused_sums(student, theirs, piece, [weights[name] for name in names] if known else None)
+    return dict(zip(names, sums.unbind(), strict=True)), mask.sum().float()
 
 
 @torch.no_grad()
-def score_tokens(student: States, teacher: States | None, tokens: Int64[Tensor, "b t"]) -> TokenScores:
-    """Scores of every token but each row's first, flattened, those of padding included."""
-    targets, columns = tokens[:, 1:].flatten(), list[tuple[Tensor, ...]]()
-    for part in _parts(student):
-        ours, theirs = student.logits(part), teacher.logits(part) if teacher else None
-        nll, kl = hard_and_soft(ours, theirs, targets[part], temperature=1.0)
-        if theirs is None or kl is None:
-            columns.append((nll,))
-        else:
-            teacher_nll = functional.cross_entropy(theirs, targets[part], reduction="none")
-            columns.append((nll, teacher_nll, kl, ours.argmax(-1) == theirs.argmax(-1)))
-    return TokenScores(*map(torch.cat, zip(*columns, strict=True)))
+def _soft_counts(
+    theirs: Projection, student: States, segments: Int64[Tensor, "b t"], loss: DistillationLossConfig
+) -> Float[Tensor, "m"]:
+    """How often the teacher counts at each position; uncertainty weighting costs another product with its head."""
+    if loss.uncertainty_weighting == "off":
+        return predicted(segments).flatten().float()
+    entropies = torch.cat([entropy(softened(theirs(part), 1.0)) for part in parts(student)])
+    return uncertainty_weights(entropies, segments, renormalised=loss.uncertainty_weighting == "corrected")

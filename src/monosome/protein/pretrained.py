@@ -61,6 +61,24 @@ def load_language_model(place: str) -> nn.Module:
     return module
 
 
+def language_model_shapes(place: str) -> nn.Module:
+    """The architecture of a language model by its config.json alone: its weights are shapes on the meta device.
+
+    Raises CheckpointError where transformers knows no such architecture.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    found = locate(place)
+    try:
+        with quiet(), torch.device("meta"):
+            config = AutoConfig.from_pretrained(found)
+            model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa", dtype=torch.float32)
+    except (OSError, ValueError) as error:
+        raise _not_loaded(place, Path(found).is_dir(), error) from error
+    module: nn.Module = model.eval()
+    return module
+
+
 def _not_loaded(place: str, is_local: bool, error: Exception) -> CheckpointError:
     reason = str(error).strip().splitlines()[0]
     if is_local:

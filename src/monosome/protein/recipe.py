@@ -43,6 +43,9 @@ class GPT2Config(Section):
     """Channels of the residual stream, a multiple of num_heads."""
     positions: Annotated[int, Field(ge=16)] = 1024
     """Longest sequence in tokens."""
+    initial: Literal["random", "teacher"] = "random"
+    """What the first step begins with: weights drawn from the seed, or the teacher's, reduced to this size: blocks
+    spread evenly, heads and neurons that vary most, channels projected on their principal components."""
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> "GPT2Config":
@@ -52,7 +55,8 @@ class GPT2Config(Section):
 
 
 class DistillationLossConfig(LossConfig):
-    """α · cross-entropy + (1 − α) · T² · KL(teacher ‖ student) of distributions softened by T (arXiv 1503.02531)."""
+    """α · cross-entropy + (1 − α) · T² · divergence from the teacher, both softened by T (arXiv 1503.02531, where it is
+    KL(teacher ‖ student))."""
 
     teacher: Place = ""
     """Folder or Hub name of the teacher, such as nferruz/ProtGPT2; empty learns by cross-entropy alone."""
@@ -61,12 +65,41 @@ class DistillationLossConfig(LossConfig):
     a teacher it does nothing."""
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.5
     """α, the weight of the cross-entropy; 1 − α is the teacher's. Without a teacher it does nothing."""
+    divergence: Literal[
+        "forward_kl",
+        "reverse_kl",
+        "jensen_shannon",
+        "skewed_kl",
+        "skewed_reverse_kl",
+        "adaptive_kl",
+        "total_variation",
+    ] = "forward_kl"
+    """How far the student is from the teacher: KL(teacher ‖ student); the reverse; the generalised Jensen–Shannon
+    divergence (arXiv 2306.13649); KL to a mixture of both, either way (DistiLLM, arXiv 2402.03898); forward and reverse
+    KL weighted by where they differ (arXiv 2404.02657); or half the sum of differences, whose weight is T, not T²."""
+    beta: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """β of jensen_shannon, the teacher's share of the mixture: near 0 it is β times the forward KL, near 1 it is 1 − β
+    times the reverse."""
+    skew: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """α of skewed_kl and skewed_reverse_kl: the share of the mixture that is the first distribution itself."""
+    head: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """μ of adaptive_kl: the teacher's probability that its most likely tokens, the head, hold together."""
+    uncertainty_weighting: Literal["off", "published", "corrected"] = "off"
+    """Count the teacher more where it is uncertain: 0.5 at a protein's lowest entropy to 1 at its highest, as published
+    (bioRxiv 10.64898/2026.02.17.706304); corrected divides by the protein's mean, so that 1 − α keeps its meaning."""
+    calibration_smoothing: Literal["off", "published", "corrected"] = "off"
+    """Mix the teacher with the uniform distribution by 0.1 · (1 − its highest probability), as published at T (bioRxiv
+    10.64898/2026.02.17.706304); corrected does so before T softens, so that uncertainty is the teacher's, not T's."""
 
     def weights(self) -> Mapping[str, float]:
-        """Weights of "hard" (cross-entropy) and "soft" (KL at T); without a teacher, of "hard" alone."""
+        """Weights of "hard" (cross-entropy) and "soft" (divergence at T); without a teacher, of "hard" alone.
+
+        As T grows divergences fall as 1 / T², total variation as 1 / T: the weight makes up for it.
+        """
         if not self.teacher:
             return {"hard": 1.0}
-        return {"hard": self.alpha, "soft": (1 - self.alpha) * self.temperature**2}
+        order = 1 if self.divergence == "total_variation" else 2
+        return {"hard": self.alpha, "soft": (1 - self.alpha) * self.temperature**order}
 
 
 class ProteinConfig(Config):
@@ -89,6 +122,8 @@ class ProteinConfig(Config):
             raise ValueError(
                 f"data.block_length {self.data.block_length} exceeds model.positions {self.model.positions}"
             )
+        if self.model.initial == "teacher" and not self.loss.teacher:
+            raise ValueError("model.initial=teacher needs loss.teacher")
         if self.data.num_samples and not self.loss.teacher:
             raise ValueError("data.num_samples needs loss.teacher, which samples them")
         return self

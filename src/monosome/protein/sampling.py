@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor, nn
 
-from monosome.protein.objectives import predicted, score_tokens
+from monosome.protein.objectives import predicted
 from monosome.protein.pretrained import quiet
+from monosome.protein.scoring import token_figures
 from monosome.protein.student import run_packed
 from monosome.protein.tokens import AMINO_ACIDS, ProteinTokenizer
 
@@ -105,7 +106,7 @@ def _perplexities(model: nn.Module, texts: Sequence[Int64[Tensor, "_"]], device:
     positions = torch.arange(tokens.shape[1], device=device).expand_as(tokens)
     segments = (positions < lengths[:, None]).long()
     with torch.no_grad():
-        scores = score_tokens(run_packed(model, tokens, segments, positions), None, tokens)
+        nll = token_figures(run_packed(model, tokens, segments, positions), None, tokens)["nll"]
     mask = predicted(segments)
-    means = (scores.nll.view_as(mask) * mask).sum(1) / mask.sum(1)
+    means = (nll.view_as(mask) * mask).sum(1) / mask.sum(1)
     return [math.exp(value) for value in means.tolist()]

@@ -2,7 +2,8 @@
 
 import hashlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,21 +15,21 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 
 from monosome.errors import CheckpointError, ConfigError
+from monosome.fit.shapes import shapes_are_enough
 from monosome.hardware.detect import detect
 from monosome.protein.corpus import ProteinSource, corpus, trained_tokenizer
+from monosome.protein.evaluation import Judge
 from monosome.protein.export import export
-from monosome.protein.metrics import METRICS, Floors, Scored, fit_floors, row, warnings
-from monosome.protein.objectives import distillation_sums, predicted, score_tokens
-from monosome.protein.packing import Block, Label, PackedCorpus
-from monosome.protein.pretrained import content_hash, load_language_model, locate, vocab_size
+from monosome.protein.inheritance import NUM_BLOCKS, inherit
+from monosome.protein.metrics import METRICS, Floors, fit_floors, warnings
+from monosome.protein.objectives import distillation_sums
+from monosome.protein.packing import Block, PackedCorpus
+from monosome.protein.pretrained import content_hash, language_model_shapes, load_language_model, locate, vocab_size
 from monosome.protein.recipe import ProteinConfig
 from monosome.protein.sampling import SamplingSettings, sample
 from monosome.protein.student import States, build_student, run_packed
 from monosome.protein.tokens import ProteinTokenizer, has_tokenizer, load_tokenizer, require_same_entries
 from monosome.task import Batch, Examples, Loss, Metric, Row, Task
-
-BATCH_TOKENS = 4096
-"""Tokens per batch of evaluation, padding included."""
 
 
 @dataclass(frozen=True)
@@ -74,15 +75,27 @@ class DistillationTask(Task[Block, ProteinBatch, Distilled]):
             return load_tokenizer(own) if own else trained_tokenizer(self.source)
         return load_tokenizer(locate(teacher))
 
-    @cached_property
+    @property
     def _teacher(self) -> nn.Module | None:
+        """The teacher; its architecture alone while a step is traced."""
+        return self._traced_teacher if shapes_are_enough() else self._loaded_teacher
+
+    @cached_property
+    def _loaded_teacher(self) -> nn.Module | None:
+        return self._checked_teacher(load_language_model)
+
+    @cached_property
+    def _traced_teacher(self) -> nn.Module | None:
+        return self._checked_teacher(language_model_shapes)
+
+    def _checked_teacher(self, load: Callable[[str], nn.Module]) -> nn.Module | None:
         place = self.config.loss.teacher
         if not place:
             return None
         found = locate(place)
         if has_tokenizer(found):
             require_same_entries(load_tokenizer(found), self.tokenizer)
-        model = load_language_model(place).requires_grad_(False)
+        model = load(place).requires_grad_(False)
         if vocab_size(model) != self.tokenizer.vocab_size:
             raise CheckpointError(
                 f"the teacher {place} scores {vocab_size(model)} tokens, the tokenizer {self.tokenizer.name} has "
@@ -105,20 +118,37 @@ class DistillationTask(Task[Block, ProteinBatch, Distilled]):
         """The student, with weights drawn from the seed."""
         return build_student(self.config.model, self.tokenizer.vocab_size, self.config.seed, end=self.tokenizer.end)
 
+    def begin(self, model: nn.Module) -> None:
+        """The teacher's weights, reduced, where the recipe begins with them; see `inherit`."""
+        if self.config.model.initial == "teacher" and self._teacher is not None:
+            self._teacher.to(detect(self.config.execution.device).torch_device)
+            examples = self.examples("train")
+            batches = [self.collate([examples[i * len(examples) // NUM_BLOCKS]]) for i in range(NUM_BLOCKS)]
+            inherit(model, self._teacher, [(batch.tokens, batch.segments, batch.positions) for batch in batches])
+
     def examples(self, split: str) -> Examples[Block]:
         """Packed blocks of "train"; of "valid" one protein each. The hash covers proteins, tokenizer and teacher."""
         if split not in self._corpora:
             samples = self._samples() if split == "train" else []
-            found = corpus(self.source, split, self.tokenizer, samples)
-            if split == "train" and self._teacher is not None:
-                pair = found.content_hash + content_hash(self._teacher)
-                found.content_hash = hashlib.sha256(pair.encode()).hexdigest()
-            self._corpora[split] = found
-        return self._corpora[split]
+            self._corpora[split] = corpus(self.source, split, self.tokenizer, samples)
+        found = self._corpora[split]
+        if split != "train" or not self.config.loss.teacher or shapes_are_enough():
+            return found
+        taught = copy(found)
+        taught.content_hash = hashlib.sha256((found.content_hash + self._teacher_hash).encode()).hexdigest()
+        return taught
+
+    @cached_property
+    def _teacher_hash(self) -> str:
+        assert self._loaded_teacher is not None
+        return content_hash(self._loaded_teacher)
 
     def _samples(self) -> list[str]:
-        num, teacher = self.config.data.num_samples, self._teacher
-        if not num or teacher is None:
+        num = self.config.data.num_samples
+        if num and shapes_are_enough():
+            raise ConfigError("the teacher's samples are not drawn for a plan", "plan with data.num_samples=0")
+        teacher = self._teacher if num else None
+        if teacher is None:
             return []
         settings = SamplingSettings(max_length=self.config.data.block_length, seed=self.config.seed)
         teacher.to(detect(self.config.execution.device).torch_device)
@@ -154,9 +184,7 @@ class DistillationTask(Task[Block, ProteinBatch, Distilled]):
     def loss(self, outputs: Distilled, batch: ProteinBatch) -> Loss:
         """Cross-entropy ("hard") and KL at T ("soft"), summed over predicted tokens."""
         return Loss(
-            *distillation_sums(
-                outputs.student, outputs.teacher, batch.tokens, batch.segments, self.config.loss.temperature
-            )
+            *distillation_sums(outputs.student, outputs.teacher, batch.tokens, batch.segments, self.config.loss)
         )
 
     @cached_property
@@ -170,39 +198,10 @@ class DistillationTask(Task[Block, ProteinBatch, Distilled]):
 
         A teacher no better than the unigram floor is named on stderr.
         """
-        rows: dict[int, Row] = {}
-        for indices in self._batches(examples):
-            blocks = [examples[index] for index in indices]
-            for index, scored in zip(indices, self._scored(model, blocks), strict=True):
-                rows[index] = row(scored, self.tokenizer, self.floors)
-        ordered = [rows[index] for index in sorted(rows)]
-        for warning in warnings(ordered):
+        rows = Judge(self.tokenizer, self.floors, self._teacher, self.collate).rows(model, examples)
+        for warning in warnings(rows):
             print(f"warning: {warning}", file=sys.stderr)
-        return ordered
-
-    def _batches(self, examples: Examples[Block]) -> Iterator[list[int]]:
-        """Indices by ascending length, cut so that a padded batch has at most `BATCH_TOKENS` tokens."""
-        lengths = [self.length(examples[index]) for index in range(len(examples))]
-        batch: list[int] = []
-        for index in sorted(range(len(lengths)), key=lambda i: lengths[i]):
-            if batch and (len(batch) + 1) * lengths[index] > BATCH_TOKENS:
-                yield batch
-                batch = []
-            batch.append(index)
-        if batch:
-            yield batch
-
-    def _scored(self, model: nn.Module, blocks: Sequence[Block]) -> Iterator[Scored]:
-        device = next(model.parameters()).device
-        batch = self.collate(blocks).to(device)
-        with torch.no_grad():
-            outputs = self.forward(model, batch)
-            scores = score_tokens(outputs.student, outputs.teacher, batch.tokens)
-        mask, targets = predicted(batch.segments).cpu(), batch.tokens[:, 1:].cpu()
-        for index, block in enumerate(blocks):
-            sequence = self.tokenizer.decode(block.tokens.tolist())
-            label = block.label or Label(str(index), "", len(sequence))
-            yield Scored(label, sequence, targets[index], mask[index], scores.row(index, len(blocks)))
+        return rows
 
     def dummy(self, length: int) -> Block:
         """A made-up protein of that many tokens."""

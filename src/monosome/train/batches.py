@@ -1,6 +1,6 @@
 """Which examples each step learns from: a pure function of the seed and the step, so nothing else need be stored."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -115,9 +115,15 @@ def stage_seed(seed: int, first: int) -> int:
     return mixed(seed, first) if first else seed
 
 
-def split(indices: Sequence[int], micro_batch: int) -> list[list[int]]:
-    """The indices in order, in pieces of at most `micro_batch`."""
-    return [list(indices[start : start + micro_batch]) for start in range(0, len(indices), micro_batch)]
+def split(indices: Sequence[int], fits: Callable[[Sequence[int]], bool]) -> list[list[int]]:
+    """The indices in order, each piece as long as it fits; a single one is a piece whether it fits or not."""
+    pieces = list[list[int]]()
+    for index in indices:
+        if pieces and fits([*pieces[-1], index]):
+            pieces[-1].append(index)
+        else:
+            pieces.append([index])
+    return pieces
 
 
 def mixed(*numbers: int) -> int:

@@ -38,6 +38,7 @@ from monosome.train.folder import RunFolder
 from monosome.train.interrupt import Interrupt
 from monosome.train.journal import Journal, StepLine
 from monosome.train.memory import Fitting
+from monosome.train.micro_batches import Held, MicroBatches, Place
 from monosome.train.precision import autocast, check, process_settings
 from monosome.train.saturation import Saturation
 from monosome.train.savers import recomputed
@@ -85,6 +86,7 @@ class Trainer:
         """The network on its device, with the weights drawn from the seed until a run changes them."""
         torch.manual_seed(self.config.seed)
         model = self.task.model()
+        self.task.begin(model)
         if self.config.train.initial:
             absent = begin_with(model, Path(self.config.train.initial).expanduser())
             if absent:
@@ -163,7 +165,8 @@ class _Run:
         if frozen is not None:
             frozen.to(self.device.torch_device).eval().requires_grad_(False)
         self.learner = Learner(self.task, trainer.model, self.config, self.device)
-        self.micro_batch = int(self.config.execution.micro_batch)
+        self.place = Place(self.device, self.config, self.examples.content_hash)
+        self.micro_batches = self._at_once()
         self.longest_held_out = max(self.task.lengths(self.held_out), default=0)
         self.fitting, self.fitting_held_out = Fitting(), Fitting()
         self.saturation = Saturation(self.task.bounds)
@@ -204,9 +207,10 @@ class _Run:
     def _learn(self, step: int) -> Figures:
         """One step, its examples made into micro-batches on the way; stops the run at a number that is not finite."""
         started = time.perf_counter()
-        indices, figures = stage_of(self.stages, step).at(step), None
+        stage, figures = stage_of(self.stages, step), None
+        indices, lengths = stage.at(step), stage.batches.lengths
         while figures is None:
-            parts = split(indices, self.micro_batch)
+            parts = split(indices, lambda part: self.micro_batches.holds([int(lengths[index]) for index in part]))
             figures = self._attempt(step, parts)
         self._check(step, parts, figures)
         for note in self.saturation.observe(figures.means):
@@ -219,21 +223,37 @@ class _Run:
     def _attempt(self, step: int, parts: list[list[int]]) -> Figures | None:
         """The step's figures; None where memory ran out before anything changed, and half as many at once may fit.
 
-        The examples of a step stay the same: only how many are computed at once is halved, for the rest of the run.
+        The examples of a step stay the same: only how many are computed at once is halved, for the rest of the run and,
+        where the recipe leaves it to the machine, for later ones.
         """
-        half = max(map(len, parts)) // 2
         try:
             with self.fitting.explained(f"in step {step + 1}", self.config.execution):
                 return self.learner.step(step, self._micro_batches(step, parts)).read()
         except HardwareError as error:
+            half = self.fitting.number // 2
             if not half or self.learner.is_updating:
                 raise
             failed = error.message
         # Here the error is gone, and with it the tensors that its frames kept.
         self.learner.abandon()
-        self.micro_batch = half
+        self.micro_batches = self.micro_batches.bounded(self.fitting.length, half)
+        if self._is_auto:
+            self.place.save(self.micro_batches)
         self.journal.say(f"{failed}: going on with {half} at once, execution.micro_batch={half}")
         return None
+
+    @property
+    def _is_auto(self) -> bool:
+        return bool(self.task.config.execution.micro_batch == "auto")
+
+    def _at_once(self) -> MicroBatches:
+        """The recipe's micro-batch; where it says "auto", what fitted this card before, else the preset's."""
+        kept = self.place.load() if self._is_auto else None
+        if kept:
+            self.journal.say(f"micro-batches that fit this card, from {self.place.path}: {kept}")
+            return kept
+        longest = max(max(map(int, stage.batches.lengths)) for stage in self.stages)
+        return MicroBatches((Held(longest, int(self.config.execution.micro_batch)),))
 
     def _micro_batches(self, step: int, parts: list[list[int]]) -> Iterator[MicroBatch]:
         stage = stage_of(self.stages, step)
@@ -296,7 +316,8 @@ class _Run:
         self.folder.keep(self.config.execution.keep_checkpoints, done)
 
     def _manifest(self, done: int) -> Manifest:
-        execution = {**self.config.execution.model_dump(), "micro_batch": self.micro_batch}
+        at_once = min(max(1, row.micro_batch) for row in self.micro_batches.rows)
+        execution = {**self.config.execution.model_dump(), "micro_batch": at_once}
         numerics = self.config.numerics.model_dump()
         versions = package_versions()
         return Manifest(

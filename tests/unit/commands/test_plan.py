@@ -1,11 +1,20 @@
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from monosome.commands import plan
+from monosome.commands import plan, train
+from monosome.commands.domain import task_for
+from monosome.config import override, read_recipe
 from monosome.errors import HardwareError
+from monosome.fit.tuning import Memory
 
-OPTIONS = {"device": "rtx-4070-ti-super", "lengths": "16:48:16", "max_length": False, "budget": None, "json": True}
+OPTIONS = {"device": "rtx-4070-ti-super", "lengths": "16:48:16", "max_length": False, "budget": None} | {
+    "measure": False,
+    "optimise": False,
+    "json": True,
+}
 TINY = ("model.num_trunk_blocks=1", "model.num_ipa_blocks=1", "data.num_synthetic=16", "train.batch_size=2")
 
 
@@ -36,6 +45,51 @@ def test_an_unknown_card_is_answered_with_the_nearest():
     with pytest.raises(HardwareError) as raised:
         plan.run("rna/micro", [], **{**OPTIONS, "device": "rtx-4070"})
     assert raised.value.hint == "did you mean 'rtx-4070-ti-super'?"
+
+
+def test_what_is_measured_here_is_kept_and_gives_the_hours(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MONOSOME_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    found = planned(capsys, device="cpu", lengths="16", measure=True)
+    (row,) = found["measured"]["table"]
+    assert (row["length"], row["micro_batch"]) == (16, 2)
+    assert json.loads(Path(found["measured"]["file"]).read_text())["table"] == [row]
+    assert found["work"]["hours"] > 0
+    again = planned(capsys, device="cpu", lengths="16")
+    assert again["work"]["hours"] == found["work"]["hours"]
+    assert "measured" not in again
+
+
+def test_what_a_run_took_on_this_machine_gives_the_hours(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MONOSOME_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    settings = [*TINY, "train.steps=2"]
+    train.train("rna/micro", settings, out=None, progress=False)
+    found = planned(capsys, "train.steps=2", device="cpu", lengths="16")
+    assert "2 steps of runs/rna-micro-" in found["work"]["throughput"]
+    assert found["work"]["hours"] > 0
+
+
+def test_nothing_is_measured_on_a_card_that_is_not_here():
+    with pytest.raises(HardwareError, match="nothing can be measured"):
+        plan.run("rna/micro", TINY, **{**OPTIONS, "measure": True})
+
+
+def test_the_fewest_savers_that_fit():
+    """The CPU's settings recompute nothing: memory just below what they need leaves but the saver."""
+    task = task_for(override(read_recipe("rna/micro"), TINY))
+    found = plan.plan_for(task, "cpu", [48])
+    assert plan.optimised(found)["settings"] == ["execution.checkpoint_blocks=false", "execution.micro_batch=2"]
+    tight = replace(found, memory=Memory(round(found.one[48].peak_bytes) - 1, 0, 0.0))
+    saved = plan.optimised(tight)
+    assert [each["micro_batch"] > 0 for each in saved["tried"]] == [False, True]
+    assert saved["settings"][0] == "execution.checkpoint_blocks=true"
+    none = plan.optimised(replace(found, memory=Memory(1, 0, 0.0)))
+    assert (none["settings"], len(none["tried"])) == ([], 2)
 
 
 def test_the_table_for_people(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):

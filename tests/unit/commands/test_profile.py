@@ -17,4 +17,11 @@ def test_a_profile_and_its_report(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert step["units_per_second"] == pytest.approx(16 * step["examples_per_second"])
     assert "trunk.0" in found["module_peak_bytes"]
     assert found["hot_spots"]
-    assert "Peak memory" in Path(found["report"]).read_text(encoding="utf-8")
+    assert {"trunk.*.attention", "structure.blocks.*.ipa"} <= {each["name"] for each in found["module_seconds"]}
+    held = found["timeline"]
+    assert held["peak_bytes"] == max(bytes for _, bytes in held["moments"])
+    assert any(life["module"].startswith("trunk.0") for life in held["largest"])
+    assert found["snapshot"] is None
+    page = Path(found["report"]).read_text(encoding="utf-8")
+    assert "Peak memory" in page
+    assert "Held in the course of a step" in page

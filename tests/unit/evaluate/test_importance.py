@@ -72,7 +72,8 @@ def test_the_report_of_a_trained_run_has_every_input(tmp_path: Path, capsys: pyt
     settings = ["train.steps=3", "train.batch_size=2", "data.num_synthetic=12", "optim.warmup_steps=1"]
     task = task_for(override(read_recipe("rna/micro"), [*settings, "data.valid_share=0.4", "execution.device=cpu"]))
     Trainer(task, tmp_path / "run", progress=False).fit()
-    command.run(tmp_path / "run", split="valid", settings=[], importance=True, out=None, json=True)
+    wishes = command.Wishes(importance=True)
+    command.run(tmp_path / "run", split="valid", settings=[], wishes=wishes, out=None, json=True)
     printed = json.loads(capsys.readouterr().out)["importance"]
     folder = tmp_path / "run" / "evaluation-valid"
     report = json.loads((folder / "report.json").read_text())

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from toy import toy_task
 
@@ -22,6 +24,18 @@ def test_phases_modules_and_hot_spots():
     assert {"embedding", "blocks.0", "blocks.1", "head"} <= set(modules)
     assert not {"end", *PHASES} & set(modules)
     assert max(modules.values()) <= 1.01 * max(found.peak_bytes.values())
-    spots = profiler.hot_spots(150, 4)
+    spots, times = profiler.hot_spots(150, 4)
     assert spots == sorted(spots, key=lambda spot: -spot.seconds)
+    assert {"embedding", "blocks.*", "blocks.*.widen", "head"} <= {each.name for each in times}
     assert "CPU allocator" in profiler.counter
+
+
+def test_the_timeline_has_the_measured_peak(tmp_path: Path):
+    task = toy_task("model.width=96", "data.crop=200")
+    profiler = Profiler(task, fill_auto(task.config, preset_named("cpu").values()), detect("cpu"))
+    found = profiler.measure(150, 4)
+    held = profiler.timeline(150, 4)
+    assert [name for name, _ in held.phases] == [*PHASES, "end"]
+    assert held.peak_bytes == pytest.approx(max(found.peak_bytes.values()), rel=0.01)
+    assert "blocks.1.widen" in {life.module for life in held.largest}
+    assert profiler.snapshot(150, 4, tmp_path / "snapshot.pickle") is None

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from monosome.errors import CheckpointError
-from monosome.protein.pretrained import content_hash, load_language_model, locate, vocab_size
+from monosome.protein.pretrained import content_hash, language_model_shapes, load_language_model, locate, vocab_size
 
 
 def test_a_saved_model_comes_back(student: nn.Module, model_folder: Path):
@@ -56,3 +56,16 @@ def test_damaged_models_are_named(model_folder: Path, tmp_path: Path):
     (tmp_path / "config.json").write_text(json.dumps({**values, "model_type": "no-such-model"}))
     with pytest.raises(CheckpointError, match="cannot be loaded"):
         load_language_model(str(tmp_path))
+
+
+def test_an_architecture_needs_no_weights(student: nn.Module, model_folder: Path, tmp_path: Path):
+    (tmp_path / "config.json").write_text((model_folder / "config.json").read_text())
+    found = language_model_shapes(str(tmp_path))
+    assert all(weight.is_meta for weight in found.parameters())
+    assert {name: w.shape for name, w in found.named_parameters()} == {
+        name: w.shape for name, w in student.named_parameters()
+    }
+    assert found.get_output_embeddings().weight is found.get_input_embeddings().weight
+    (tmp_path / "config.json").write_text('{"model_type": "no-such-model"}')
+    with pytest.raises(CheckpointError, match="cannot be loaded"):
+        language_model_shapes(str(tmp_path))

@@ -4,8 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from monosome.config import build, fingerprint, override, read_recipe
+from monosome.config import build, fill_auto, fingerprint, override, read_recipe
 from monosome.errors import CheckpointError, ConfigError, DataError
+from monosome.fit.estimate import Step, training_step
+from monosome.fit.shapes import shapes_alone
+from monosome.hardware.presets import preset_named
 from monosome.protein.objectives import predicted
 from monosome.protein.packing import Block
 from monosome.protein.recipe import GPT2Config, ProteinConfig
@@ -51,11 +54,23 @@ def test_a_student_that_is_the_teacher_has_no_divergence(student: nn.Module, mod
         assert row.values["agreement"] == 1
 
 
+def test_a_student_of_the_teacher_s_size_that_begins_with_it_is_the_teacher(student: nn.Module, model_folder: Path):
+    sizes = student.config
+    wanted = {"num_layers": sizes.n_layer, "width": sizes.n_embd, "num_heads": sizes.n_head}
+    wanted["positions"] = sizes.n_positions
+    settings = [f"model.{name}={value}" for name, value in wanted.items()]
+    distillation = task(f"loss.teacher={model_folder}", "model.initial=teacher", *settings)
+    model = distillation.model()
+    distillation.begin(model)
+    for row in distillation.evaluate(model, distillation.examples("valid")):
+        assert row.values["kl"] == pytest.approx(0, abs=1e-6)
+
+
 def test_rows_do_not_depend_on_the_batch(student: nn.Module, monkeypatch: pytest.MonkeyPatch):
     distillation = task("data.vocab_size=300")
     model, valid = distillation.model(), distillation.examples("valid")
     together = distillation.evaluate(model, valid)
-    monkeypatch.setattr("monosome.protein.task.BATCH_TOKENS", 1)
+    monkeypatch.setattr("monosome.protein.evaluation.BATCH_TOKENS", 1)
     alone = distillation.evaluate(model, valid)
     assert [row.values for row in together] == [pytest.approx(row.values, rel=1e-5) for row in alone]
 
@@ -137,3 +152,17 @@ def test_an_export_loads_in_transformers_and_here(tmp_path: Path):
     assert values["n_embd"] == 16
     assert values["parameters"] == sum(parameter.numel() for parameter in model.parameters())
     assert "without a teacher" in (tmp_path / "model" / "README.md").read_text()
+
+
+def test_a_step_is_planned_with_a_teacher_whose_weights_are_not_there(model_folder: Path, tmp_path: Path):
+    for file in model_folder.iterdir():
+        if file.suffix != ".safetensors":
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    whole, shapes = task(f"loss.teacher={model_folder}"), task(f"loss.teacher={tmp_path}")
+    config = fill_auto(whole.config, preset_named("cpu").values())
+    assert training_step(shapes, config, Step(40, 2)) == training_step(whole, config, Step(40, 2))
+    with shapes_alone():
+        assert shapes.lengths(shapes.examples("train")) == whole.lengths(whole.examples("train"))
+    assert whole.examples("train").content_hash != task().examples("train").content_hash
+    with pytest.raises(CheckpointError, match="no weights"):
+        shapes.frozen()

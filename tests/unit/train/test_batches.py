@@ -73,14 +73,15 @@ def test_buckets_save_padding() -> None:
     """Lengths are uniform here: 40 % of positions are padding without buckets, 3 % with them."""
     bucketed = Batches(LENGTHS, 8, seed=0)
     shuffled = np.random.default_rng(0).permutation(len(LENGTHS)).tolist()
-    assert padding(split(shuffled, 8)) > 0.35
+    assert padding(split(shuffled, lambda piece: len(piece) <= 8)) > 0.35
     assert padding([bucketed.at(step) for step in range(bucketed.num_batches)]) < 0.05
     assert len(LENGTHS) > 3 * WINDOW_BATCHES * 8
 
 
 def test_split_keeps_order_and_size() -> None:
-    assert split([4, 2, 7, 1, 9], 2) == [[4, 2], [7, 1], [9]]
-    assert split([4, 2], 8) == [[4, 2]]
+    assert split([4, 2, 7, 1, 9], lambda piece: len(piece) <= 2) == [[4, 2], [7, 1], [9]]
+    assert split([4, 2], lambda piece: len(piece) <= 8) == [[4, 2]]
+    assert split([4, 2, 9], lambda piece: sum(piece) <= 8) == [[4, 2], [9]]
 
 
 def test_an_example_s_seed_knows_no_company() -> None:

@@ -14,6 +14,7 @@ from monosome.errors import ConfigError, DataError, HardwareError
 from monosome.task import Loss
 from monosome.train.checkpoint import latest, load_manifest, load_tensors
 from monosome.train.loop import Trainer
+from monosome.train.micro_batches import Held, MicroBatches, Place
 
 
 def test_a_run_learns_and_leaves_what_it_says(tmp_path: Path) -> None:
@@ -170,6 +171,35 @@ def test_where_memory_ends_half_as_many_are_computed_at_once_and_learn_the_same(
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
     assert bounded.evaluation["loss"] == pytest.approx(free.evaluation["loss"], rel=1e-5)
     assert load_manifest(bounded.checkpoint).execution["micro_batch"] == 2
+
+
+def test_what_fits_this_card_is_taken_from_the_table_and_corrected_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MONOSOME_CACHE", str(tmp_path / "cache"))
+    settings = ("train.steps=6", "train.batch_size=8", "execution.log_every=1")
+    free = train(toy_task(*settings), tmp_path / "free")
+    trainer = Trainer(toy_task(*settings), tmp_path / "table", progress=False)
+    place = Place(trainer.device, trainer.config, trainer.task.examples("train").content_hash)
+    assert place.load() is None
+    place.save(MicroBatches((Held(12, 4), Held(20, 3), Held(40, 2))))
+    shapes, forward = list[tuple[int, int]](), trainer.task.forward
+
+    def watched(model: torch.nn.Module, batch: Any) -> Any:
+        if model.training:
+            shapes.append(tuple(batch.letters.shape))
+            if batch.letters.shape[1] > 15 and len(batch.letters) > 1:
+                torch.empty(2**50)
+        return forward(model, batch)
+
+    trainer.task.forward = watched  # type: ignore[method-assign]
+    bounded = trainer.fit()
+    assert "4 at once up to length 12, 3 at once up to length 20, 2 at once up to length 40" in capfd.readouterr().err
+    assert max(number for number, _ in shapes) == 3  # no batch begins with four as short as 12
+    assert bounded.evaluation["loss"] == pytest.approx(free.evaluation["loss"], rel=1e-5)
+    corrected = place.load()
+    assert corrected is not None
+    assert [row.micro_batch for row in corrected.rows] == [4, 1, 1]
 
 
 def test_memory_that_ends_in_the_update_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,16 @@
 """What heads, blocks and points of invariant point attention cost and give.
 
-    python benchmarks/bench_reduction.py CHAINS FIRST [STEPS]
+    python benchmarks/bench_reduction.py CHAINS [FIRST [STEPS]]
 
 CHAINS is a prepared folder of chains (tools/prepare_betarho.py), FIRST a run whose trunk knows base pairs
 (rna/micro-pairs, then rna/micro-natural). Each variant gets that trunk, which stays, and a structure module drawn from
 the seed, trains it for STEPS steps by the recipe's third stage, and is scored on the same held-out chains; differences
-to the full one are paired by chain, over both seeds, with 95 % intervals by cluster. Beside it time and peak of its
-training step here, and the peak that is traced for rna/small with as much left out. Writes benchmarks/reduction.json.
+to the full one are paired by chain, over both seeds, with 95 % intervals by cluster. Beside it the processor's time and
+the peak of its training step here, and the peak that is traced for rna/small with such a structure module on a card of
+16 GB. Writes benchmarks/reduction.json; with CHAINS alone it measures the costs again and keeps the scores.
 """
 
+import json
 import sys
 import tempfile
 import time
@@ -45,13 +47,13 @@ VARIANTS: dict[str, dict[str, int]] = {
     "all of it": {"ipa_heads": 2, "num_ipa_blocks": 2, "num_query_points": 2, "num_value_points": 4},
 }
 SEEDS = (0, 1)
-LENGTH, BATCH = 128, 8
+LENGTH, BATCH, ROUNDS = 128, 8, 7
 METRICS = ("tm_score", "lddt")
 
 
-def settings(variant: dict[str, int], of: dict[str, int]) -> list[str]:
-    """The variant as settings of a recipe whose own sizes are `of`, reduced by the same ratio."""
-    return [f"model.{key}={of[key] * value // FULL[key]}" for key, value in {**FULL, **variant}.items()]
+def settings(variant: dict[str, int]) -> list[str]:
+    """The variant as settings of a recipe."""
+    return [f"model.{key}={value}" for key, value in {**FULL, **variant}.items()]
 
 
 def task_of(recipe: str, assignments: Sequence[str]) -> BetaRhoTask:
@@ -83,30 +85,33 @@ def trained(assignments: Sequence[str], folder: Path) -> tuple[list[Row], float]
     return outcome.rows, outcome.seconds
 
 
-def step_cost(assignments: Sequence[str]) -> dict[str, float]:
-    """Median seconds and peak of a whole training step here."""
-    task, device = task_of("rna/micro-natural", assignments), detect("cpu")
-    config = fill_auto(task.config, preset_named("cpu").values())
-    learner = Learner(task, task.model().train(), config, device)
-    batch = task.collate([task.dummy(LENGTH)] * BATCH)
-    seconds = []
-    for number in range(6):
-        started = time.perf_counter()
-        learner.step(number, [MicroBatch(batch, 0)])
-        seconds.append(time.perf_counter() - started)
-    with cpu_allocations() as found:
-        mark("step")
-        learner.step(6, [MicroBatch(batch, 0)])
-    return {
-        "step_seconds": round(sorted(seconds[1:])[2], 3),
-        "step_peak_mib": round(found.peaks_between_marks()[-1] / 2**20),
-    }
+def costs(chains: str) -> dict[str, dict[str, float]]:
+    """Of each variant: seconds of the processor for a whole training step here, median of rounds in which all take
+    turns, and its peak; and the peaks on a card."""
+    device, learners, found = detect("cpu"), {}, {name: card_peak(variant) for name, variant in VARIANTS.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in VARIANTS}
+    for name, variant in VARIANTS.items():
+        task = task_of("rna/micro-natural", [*third_stage(chains, "", 1), *settings(variant)])
+        config = fill_auto(task.config, preset_named("cpu").values())
+        learner = Learner(task, task.model().train(), config, device)
+        learners[name] = learner, task.collate([task.dummy(LENGTH)] * BATCH)
+    for number in range(ROUNDS + 1):
+        for name, (learner, batch) in learners.items():
+            started = time.process_time()
+            learner.step(number, [MicroBatch(batch, 0)])
+            seconds[name].append(time.process_time() - started)
+    for name, (learner, batch) in learners.items():
+        with cpu_allocations() as allocated:
+            mark("step")
+            learner.step(ROUNDS + 1, [MicroBatch(batch, 0)])
+        found[name]["step_seconds"] = round(sorted(seconds[name][1:])[ROUNDS // 2], 3)
+        found[name]["step_peak_mib"] = round(allocated.peaks_between_marks()[-1] / 2**20)
+    return found
 
 
 def card_peak(variant: dict[str, int]) -> dict[str, float]:
-    """Peak in GiB of a step of rna/small on a 16 GB card, 8 examples of 256, with as much left out."""
-    own = task_of("rna/small", []).config.model
-    task = task_of("rna/small", settings(variant, {key: getattr(own, key) for key in FULL}))
+    """Peak in GiB of a step of rna/small with this structure module on a 16 GB card, 8 examples of 256."""
+    task = task_of("rna/small", settings(variant))
     found: dict[str, float] = {}
     for name, recomputed in (("recomputed", True), ("kept", False)):
         config = fill_auto(task.config, preset_named("rtx-4070-ti-super").values())
@@ -135,35 +140,38 @@ def paired(rows: Sequence[Row], others: Sequence[Row]) -> list[Row]:
     ]
 
 
-def main() -> None:
-    """Train, score, compare, write."""
-    torch.set_num_threads(1)
-    chains, first, steps = sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 400
-    stage = third_stage(chains, first, steps)
-    scored: dict[str, list[Row]] = {}
-    figures: dict[str, Any] = {}
+def scores(chains: str, first: str, steps: int) -> dict[str, Any]:
+    """Every variant trained and scored on the held-out chains."""
+    stage, scored, figures = third_stage(chains, first, steps), dict[str, list[Row]](), dict[str, Any]()
     for name, variant in VARIANTS.items():
-        sizes = settings(variant, FULL)
         rows, seconds = [], []
         for seed in SEEDS:
             with tempfile.TemporaryDirectory() as folder:
-                found, took = trained([*stage, *sizes, f"seed={seed}"], Path(folder) / "run")
+                found, took = trained([*stage, *settings(variant), f"seed={seed}"], Path(folder) / "run")
             rows += found
             seconds.append(round(took))
         scored[name] = rows
         measured = {metric: with_interval(rows, metric) for metric in (*METRICS, "tm_start", "lddt_start")}
         difference = {f"{metric} - full": with_interval(paired(rows, scored["full"]), metric) for metric in METRICS}
-        figures[name] = {
-            **{**FULL, **variant},
-            **measured,
-            **(difference if name != "full" else {}),
-            **step_cost([*stage, *sizes]),
-            **card_peak(variant),
-            "training_seconds": seconds,
-        }
+        figures[name] = {**FULL, **variant, **measured, "training_seconds": seconds}
+        figures[name] |= difference if name != "full" else {}
         print(name, figures[name], file=sys.stderr)
     num, clusters = len(scored["full"]) // len(SEEDS), len({row.group for row in scored["full"]})
-    write_report(__file__, {"steps": steps, "seeds": SEEDS, "chains": num, "clusters": clusters, "variants": figures})
+    return {"steps": steps, "seeds": SEEDS, "chains": num, "clusters": clusters, "variants": figures}
+
+
+def main() -> None:
+    """Train, score, compare, write."""
+    torch.set_num_threads(1)
+    chains, *rest = sys.argv[1:]
+    if rest:
+        figures = scores(chains, rest[0], int(rest[1]) if len(rest) > 1 else 400)
+    else:
+        before = json.loads(Path(__file__).with_name("reduction.json").read_text())
+        figures = {key: before[key] for key in ("steps", "seeds", "chains", "clusters", "variants")}
+    for name, cost in costs(chains).items():
+        figures["variants"][name] |= cost
+    write_report(__file__, figures)
 
 
 if __name__ == "__main__":

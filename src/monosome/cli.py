@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from monosome import cli_kaggle, cli_options, cli_protein
+from monosome.cli_options import Checkpoint, Jobs, Json, Lengths, Out, Seed, Settings
 from monosome.errors import ConfigError, MonosomeError
 
 app = typer.Typer(
@@ -21,15 +23,7 @@ prepare = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Turn ra
 checkpoint = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look into checkpoints; prove them whole.")
 app.add_typer(prepare, name="prepare")
 app.add_typer(checkpoint, name="checkpoint")
-
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
-Settings = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[KEY=VALUE]...", help="Settings over the recipe; see `monosome explain`."),
-]
-Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder to write to.")]
-Lengths = Annotated[str, typer.Option(help="First, last and step of the lengths; or one length.")]
-Seed = Annotated[int, typer.Option(help="Seed of every random draw.")]
+app.add_typer(cli_kaggle.app, name="kaggle")
 
 
 @app.command()
@@ -84,7 +78,7 @@ def prepare_rna(
     ss: Annotated[
         Path | None, typer.Option("--ss", help="File of secondary structures, one for each sequence: the same.")
     ] = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="Processes; 0 uses every core.")] = 0,
+    jobs: Jobs = 0,
     json: Json = False,
 ) -> None:
     """Read RNA chains into one NPZ each and a manifest, with their features; say what was skipped and why."""
@@ -175,12 +169,13 @@ def sweep(
     sweep: Annotated[str, typer.Argument(help="A sweep of the package, such as sweeps/temperature, or a .toml file.")],
     settings: Settings = None,
     out: Out = None,
+    jobs: Jobs = 1,
     json: Json = False,
 ) -> None:
     """Try every point of a grid over a recipe, name the winner; goes on where it was stopped."""
     from monosome.commands import sweep as command
 
-    command.run(sweep, settings or [], out=out, json=json)
+    command.run(sweep, settings or [], out=out, jobs=jobs, json=json)
 
 
 @app.command()
@@ -242,22 +237,22 @@ def checkpoint_convert(
 def fold(
     targets: Annotated[str, typer.Argument(metavar="SEQUENCE|FASTA", help="A FASTA file, or the sequence itself.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")],
-    checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="A run or checkpoint of BetaRho.")] = None,
+    checkpoint: Checkpoint = None,
     num_models: Annotated[int, typer.Option(min=1, max=100, help="Structures per target.")] = 5,
-    ss: Annotated[
-        Path | None, typer.Option("--ss", help="Secondary structure: dot-bracket, bpseq, ct, pair probabilities.")
-    ] = None,
-    msa: Annotated[Path | None, typer.Option("--msa", help="Alignment: FASTA, a2m, a3m, Stockholm.")] = None,
-    shape: Annotated[Path | None, typer.Option("--shape", help="SHAPE or DMS reactivities: RDAT, CSV.")] = None,
+    ss: cli_options.Secondary = None,
+    msa: cli_options.Alignment = None,
+    shape: cli_options.Probing = None,
+    template: cli_options.Library = None,
+    template_before: cli_options.Before = "any",
+    template_identity: cli_options.MostAlike = 1.0,
     format: Annotated[Literal["cif", "pdb"], typer.Option(help="File format of the structures.")] = "cif",
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
     """Predict RNA structures: DIR/<id>/model_1.cif, best first, with confidence.json and report.html."""
     from monosome.commands import fold as command
-    from monosome.rna.evidence import Given
 
-    given = Given(ss, msa, shape)
+    given = command.make_given(ss, msa, shape, template=template, before=template_before, identity=template_identity)
     command.run(
         targets, out, checkpoint=checkpoint, num_models=num_models, format=format, seed=seed, given=given, json=json
     )
@@ -335,20 +330,15 @@ def refine(
 
 
 @app.command()
-def distill(
-    teacher: Annotated[str, typer.Argument(help="Folder or Hub name of the teacher, such as nferruz/ProtGPT2.")],
-    settings: Settings = None,
-    size: Annotated[Literal["micro", "tiny", "small", "medium"], typer.Option(help="Size of the student.")] = "tiny",
-    data: Annotated[
-        str | None, typer.Option(help="FASTA file (.gz too), or a folder with train and valid files.")
-    ] = None,
+def rank(
+    models: Annotated[list[Path], typer.Argument(metavar="MODEL...", help="Structures of one RNA, or their folders.")],
     out: Out = None,
     json: Json = False,
 ) -> None:
-    """Distill a protein language model into a student: `train protein/SIZE` by its everyday name."""
-    from monosome.commands import distill as command
+    """Put models of any programs in order without the native, with reasons."""
+    from monosome.commands import rank as command
 
-    command.run(teacher, settings or [], size=size, data=data, out=out, json=json)
+    command.run(models, out=out, json=json)
 
 
 @app.command()
@@ -377,6 +367,10 @@ def generate(
         seed=seed,
         json=json,
     )
+
+
+app.command()(cli_protein.distill)
+app.command()(cli_protein.study)
 
 
 def main() -> None:

@@ -65,8 +65,9 @@ class LossConfig(Section, ABC):
 class OptimConfig(Section):
     """The optimiser and its learning-rate schedule."""
 
-    name: Literal["adamw", "adam", "lion", "muon"] = "adamw"
-    """adamw (Loshchilov & Hutter, arXiv 1711.05101), adam (Kingma & Ba, arXiv 1412.6980: weight decay within the
+    name: Literal["adamw", "adamw8bit", "adam", "lion", "muon"] = "adamw"
+    """adamw (Loshchilov & Hutter, arXiv 1711.05101), adamw8bit with its states in 8 bits (Dettmers et al., arXiv
+    2110.02861; needs the extra `bits`), adam (Kingma & Ba, arXiv 1412.6980: weight decay within the
     gradient), lion (Chen et al., arXiv 2302.06675), or muon for matrices inside the network with adamw for embeddings
     and vectors (Jordan et al. 2024; scaled as in Liu et al., arXiv 2502.16982, so that adamw's rate serves both)."""
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
@@ -123,6 +124,15 @@ class ExecutionConfig(Section):
     `monosome plan --measure` found on this card for the recipe, else the preset's."""
     checkpoint_blocks: Auto | bool = "auto"
     """Recompute each block's activations in the backward pass: less memory, about a third more time."""
+    rows_at_once: Annotated[int, Field(ge=0)] = 0
+    """Rows of an RNA's pairs that are worked on at a time, in prediction and in training, where each piece is made
+    again in the backward pass; 0 takes all at once, and 64 in prediction."""
+    offload_optimizer: bool = False
+    """Keep the optimiser's states in main memory: on the card are only those of the 16 MiB of weights being updated."""
+    cache_teacher: bool = False
+    """Compute once what a frozen teacher says of every training token, and keep it on disk for all runs with the same
+    data and teacher, whatever the student, T and alpha: 2 bytes for each channel of the teacher and token. Kept in
+    bf16, its logits differ by rounding, as in numerics.precision=bf16."""
     evaluate_every: Annotated[int, Field(ge=0)] = 200
     """Steps between evaluations on the validation split; 0 evaluates at the end only."""
     save_every: Annotated[int, Field(ge=0)] = 200
@@ -140,8 +150,9 @@ class ExecutionConfig(Section):
 class NumericsConfig(Section):
     """With what rounding the run is carried out: results differ within tolerance, not part of the fingerprint."""
 
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """fp32, or bf16 autocast with fp32 weights."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """fp32; or autocast with fp32 weights: bf16, or fp16 with a scaled loss, for cards before Ampere. Against fp32 a
+    step's gradient is off by a few per cent of its norm in bf16, by less than one in fp16."""
     tf32: Auto | bool = "auto"
     """TensorFloat-32 matrix products on cards that have them."""
     fused_optimizer: Auto | bool = "auto"

@@ -12,7 +12,10 @@ from .source import PACKAGE
 
 # Modules of commands/ that are about one domain and go with it; the demo shows both.
 DEMO = {"demo", "demo_report"}
-VERBS = {"rna": {"fold", "assess", "annotate", "refine"} | DEMO, "protein": {"distill", "generate", "seed_plan"} | DEMO}
+VERBS = {
+    "rna": {"fold", "assess", "annotate", "rank", "refine", "kaggle"} | DEMO,
+    "protein": {"distill", "generate", "seed_plan", "study"} | DEMO,
+}
 
 ALONE = """
 import importlib, pkgutil, sys

@@ -35,7 +35,20 @@ OPTIONS = {
     "evaluate": ["run", "--split", "--set", "--importance", "--samples", "--speed", "--out -o", "--json"],
     "explain": ["section", "--domain", "--json"],
     "fold": [
-        *("targets", "--out -o", "--checkpoint", "--num-models", "--ss", "--msa", "--shape", "--format", "--seed"),
+        *(
+            "targets",
+            "--out -o",
+            "--checkpoint",
+            "--num-models",
+            "--ss",
+            "--msa",
+            "--shape",
+            "--template",
+            "--template-before",
+            "--template-identity",
+            "--format",
+            "--seed",
+        ),
         "--json",
     ],
     "generate": [
@@ -48,6 +61,11 @@ OPTIONS = {
         "--repetition-penalty",
         "--seed",
         "--json",
+    ],
+    "kaggle check": ["submission", "--sequences", "--sample", "--part", "--json"],
+    "kaggle score": ["submission", "labels", "--part", "--json"],
+    "kaggle submit": [
+        *("sequences", "--out -o", "--hours", "--checkpoint", "--template", "--template-before", "--part", "--json"),
     ],
     "plan": [
         "recipe",
@@ -62,8 +80,12 @@ OPTIONS = {
     ],
     "prepare rna": ["source", "out", "--held-out", "--msa", "--ss", "--jobs -j", "--json"],
     "profile": ["recipe", SETTINGS, "--lengths", "--out -o", "--json"],
+    "rank": ["models...", "--out -o", "--json"],
     "refine": ["structure", "--out -o", "--steps", "--json"],
-    "sweep": ["sweep", SETTINGS, "--out -o", "--json"],
+    "study": [
+        *("teacher", SETTINGS, "--data", "--out -o", "--short", "--seeds", "--existing", "--jobs -j", "--json"),
+    ],
+    "sweep": ["sweep", SETTINGS, "--out -o", "--jobs -j", "--json"],
     "train": ["recipe", SETTINGS, "--out -o", "--json"],
 }
 

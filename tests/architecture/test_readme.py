@@ -15,7 +15,7 @@ from monosome.cli import app
 from monosome.commands.domain import config_type
 from monosome.config import build, override, read_recipe
 from monosome.errors import MonosomeError
-from monosome.sweep import read_sweep
+from monosome.sweep.grid import read_sweep
 
 from .source import REPOSITORY, plant
 

@@ -31,10 +31,10 @@ def num_parameters(module: Module, function: Function) -> int:
     """Parameters that a caller has to keep in mind.
 
     Not counted are self and cls, and a verb's options: a person types them by name, one at a time, so a dataclass
-    around them would be one more thing to read. They are the parameters of cli.py, and the keyword-only parameters of
-    commands/, which cli.py passes on.
+    around them would be one more thing to read. They are the parameters of cli.py and cli_*.py, and the keyword-only
+    parameters of commands/, which these pass on.
     """
-    if module.room == "cli":
+    if module.room.startswith("cli"):
         return 0
     arguments = function.args
     counted = [*arguments.posonlyargs, *arguments.args]

@@ -25,13 +25,15 @@ config = build(BetaRhoConfig, override(read_recipe("rna/micro"), sys.argv[3:]))
 trainer = Trainer(BetaRhoTask(config), folder, progress=False)
 trainer.task.examples("train"), trainer.model
 np.ones((64, 64)) @ np.ones((64, 64))  # OpenBLAS takes its buffers once, and ends the process where it cannot
-if room:
+def status(name):  # VmHWM, unlike getrusage's ru_maxrss, knows nothing of the process that started this one
     lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    bound = 1024 * int(lines["VmData"].split()[0]) + room
+    return 1024 * int(lines[name].split()[0])
+if room:
+    bound = status("VmData") + room
     resource.setrlimit(resource.RLIMIT_DATA, (bound, bound))
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = status("VmHWM")
 trainer.fit()
-print(1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))
+print(status("VmHWM") - before)
 """
 SETTINGS = [
     "data.num_synthetic=32",

@@ -103,7 +103,7 @@ def test_one_key_of_a_section_leaves_the_domains_other_defaults():
         ("optim.learning_rate=-1", "optim.learning_rate: input should be greater than 0", "monosome explain optim"),
         (
             "optim.name=sgd",
-            "optim.name: input should be 'adamw', 'adam', 'lion' or 'muon' (got 'sgd')",
+            "optim.name: input should be 'adamw', 'adamw8bit', 'adam', 'lion' or 'muon' (got 'sgd')",
             "monosome explain optim",
         ),
         ("model.num_layers=two", "model.num_layers: input should be a valid integer", "monosome explain model"),
@@ -163,7 +163,7 @@ def test_every_setting_is_explained_with_the_default_it_has_in_that_domain():
     rows = {key: (kind, default, meaning) for key, kind, default, meaning in explain(ToyConfig)}
     assert rows["model.num_layers"] == ("int", "2", "Layers.")
     assert rows["optim.weight_decay"][1] == "0.1"
-    assert rows["optim.name"][:2] == ("adamw | adam | lion | muon", '"adamw"')
+    assert rows["optim.name"][:2] == ("adamw | adamw8bit | adam | lion | muon", '"adamw"')
     assert rows["domain"][1] == "required"
     assert all(meaning for _, _, meaning in rows.values())
 

@@ -31,9 +31,10 @@ def distill(
 def assignments(teacher: str, settings: Sequence[str], data: str | None) -> list[str]:
     """Settings of the recipe; places on this machine become absolute, so that the run is found from anywhere."""
     places = {"loss.teacher": teacher, **({"data.path": data} if data else {})}
-    return [*(f"{key}={json_format.dumps(_absolute(place))}" for key, place in places.items()), *settings]
+    return [*(f"{key}={json_format.dumps(absolute(place))}" for key, place in places.items()), *settings]
 
 
-def _absolute(place: str) -> str:
+def absolute(place: str) -> str:
+    """The whole path of what lies on this machine; anything else, such as a Hub name, as it is."""
     path = Path(place).expanduser()
     return str(path.resolve()) if path.exists() else place

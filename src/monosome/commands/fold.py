@@ -6,6 +6,7 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,13 +17,16 @@ from monosome.atomic import replacing
 from monosome.commands.output import print_json, print_table
 from monosome.errors import DataError
 from monosome.evaluate.page import Chapter, Picture, Report, Table, write_report
+from monosome.rna.chain import split
+from monosome.rna.dotbracket import with_breaks
 from monosome.rna.drawing import arcs_svg, structure_svg
 from monosome.rna.evidence import Given
 from monosome.rna.files import write_structure
 from monosome.rna.nucleotides import parse_sequence
 from monosome.rna.pairing import pairs_of
 from monosome.rna.predict import Prediction, Predictor, load, order_reason
-from monosome.sequences.fasta import Record, read_fasta
+from monosome.rna.templates import TemplateLibrary, Templates
+from monosome.sequences.fasta import Record, iter_fasta
 
 FASTA_SUFFIXES = (".fasta", ".fa", ".fna", ".fas", ".txt", ".gz")
 
@@ -43,7 +47,7 @@ def run(
     Raises DataError where files are `given`, which are of one RNA, and there are several.
     """
     records = read_targets(targets)
-    if len(records) > 1 and given != Given():
+    if len(records) > 1 and replace(given, templates=None) != Given():
         raise DataError(f"--ss, --msa and --shape are of one RNA, and there are {len(records)}", "fold them one by one")
     folders = _folders(out, records)
     predictor = load(checkpoint)
@@ -77,16 +81,42 @@ def run(
     print(f"\nopen: {folders[0] / 'report.html'}\nnext: monosome assess {folders[0] / f'model_1.{format}'} NATIVE")
 
 
+def make_given(
+    secondary: Path | None,
+    msa: Path | None,
+    shape: Path | None,
+    *,
+    template: Path | None,
+    before: str,
+    identity: float,
+) -> Given:
+    """What a user gives; DataError for a day that is none, or a library that cannot be read."""
+    if before != "any" and not re.fullmatch(r"\d{4}-\d\d-\d\d", before):
+        raise DataError(f"--template-before {before} is no day", "write YYYY-MM-DD, or any")
+    if template is None:
+        return Given(secondary, msa, shape)
+    library = TemplateLibrary.read(template)
+    if before == "any" and identity == 1:
+        print(
+            "note: templates of any day and any identity: to measure how good models are, limit both", file=sys.stderr
+        )
+    return Given(secondary, msa, shape, Templates(library, before, identity))
+
+
 def read_targets(targets: str) -> list[Record]:
     """Records of a FASTA file, or the one sequence that was typed; letters are checked, T is read as U.
 
+    Strands of one molecule are written with `&` between them, or as records of one name; copies are written so often.
     Raises DataError naming the record and the letter that is no RNA.
     """
-    if targets and (Path(targets).suffix.lower() in FASTA_SUFFIXES or _exists(targets)):
-        records = read_fasta(Path(targets))
-    else:
-        records = [Record("query", "", targets)]
-    return [_parsed(record) for record in records]
+    if not targets or not (Path(targets).suffix.lower() in FASTA_SUFFIXES or _exists(targets)):
+        return [_parsed(Record("query", "", targets))]
+    molecules: dict[str, Record] = {}
+    for record in iter_fasta(Path(targets), unique=False):
+        known = molecules.get(record.id)
+        joined = replace(known, sequence=f"{known.sequence}&{record.sequence}") if known else record
+        molecules[record.id] = joined
+    return [_parsed(record) for record in molecules.values()]
 
 
 def _exists(text: str) -> bool:
@@ -98,13 +128,20 @@ def _exists(text: str) -> bool:
 
 
 def _parsed(record: Record) -> Record:
-    try:
-        sequence, notes = parse_sequence(record.sequence)
-    except DataError as error:
-        raise DataError(f"{record.id}: {error.message}", error.hint) from error
-    for note in notes:
-        print(f"note: {record.id}: {note}", file=sys.stderr)
-    return Record(record.id, record.description, sequence)
+    strands = record.sequence.split("&")
+    letters = []
+    for number, strand in enumerate(strands, start=1):
+        name = f"{record.id}, strand {number}" if len(strands) > 1 else record.id
+        try:
+            sequence, notes = parse_sequence(strand)
+        except DataError as error:
+            raise DataError(f"{name}: {error.message}", error.hint) from error
+        letters.append(sequence)
+        for note in notes:
+            print(f"note: {name}: {note}", file=sys.stderr)
+    if len(letters) > 1:
+        print(f"note: {record.id}: {len(letters)} strands, folded together", file=sys.stderr)
+    return Record(record.id, record.description, "&".join(letters))
 
 
 def _folders(out: Path, records: Sequence[Record]) -> list[Path]:
@@ -138,7 +175,8 @@ def write_target(
         temporary.mkdir()
         for number, prediction in enumerate(predictions, start=1):
             path = temporary / f"model_{number}.{format}"
-            write_structure(prediction.chain, path, b_factors=prediction.plddt, format=format)
+            strands = split(prediction.chain)
+            write_structure(strands, path, b_factors=prediction.plddt, format=format, name=record.id)
         confidence = _confidence(record, predictions, predictor, format)
         (temporary / "confidence.json").write_text(json_text.dumps(confidence, indent=1))
         write_report(_report(record, predictions, confidence, command), temporary)
@@ -151,14 +189,16 @@ def _confidence(record: Record, predictions: Sequence[Prediction], predictor: Pr
             "mean_plddt": round(prediction.mean_plddt, 3),
             "plddt": [round(float(value), 2) for value in prediction.plddt],
             "ptm": round(prediction.ptm, 3),
-            "secondary_structure": prediction.structure,
+            "secondary_structure": with_breaks(prediction.structure, prediction.chain.segments),
             "origin": prediction.origin,
         }
         for number, prediction in enumerate(predictions, start=1)
     ]
+    chain = predictions[0].chain
     return {
         "id": record.id,
-        "sequence": predictions[0].chain.sequence,
+        "sequence": with_breaks(chain.sequence, chain.segments),
+        "strands": [{"chain": strand.id, "length": len(strand)} for strand in split(chain)],
         "order": order_reason(predictions),
         "checkpoint": predictor.name,
         "fingerprint": predictor.fingerprint,
@@ -169,8 +209,8 @@ def _confidence(record: Record, predictions: Sequence[Prediction], predictor: Pr
 def _report(record: Record, predictions: Sequence[Prediction], confidence: dict[str, Any], command: str) -> Report:
     best = predictions[0]
     rows = [
-        [f"model {number}", f"{prediction.mean_plddt:.1f}", prediction.structure, prediction.origin]
-        for number, prediction in enumerate(predictions, start=1)
+        [f"model {number}", f"{prediction.mean_plddt:.1f}", model["secondary_structure"], prediction.origin]
+        for number, (prediction, model) in enumerate(zip(predictions, confidence["models"], strict=True), start=1)
     ]
     pictures = [
         Picture(

@@ -38,9 +38,13 @@ from monosome.train.micro_batches import MicroBatches, Place
 
 MAX_LENGTH = 4096
 """Longest example that --max-length looks at; made-up pairs of more residues would fill gigabytes of this machine."""
-SAVERS: Mapping[str, tuple[Any, Any]] = {"checkpoint_blocks": (False, True)}
+SAVERS: Mapping[str, tuple[Any, Any]] = {
+    "rows_at_once": (0, 64),
+    "checkpoint_blocks": (False, True),
+    "offload_optimizer": (False, True),
+}
 """Settings of execution that buy memory with time, off and on, the dearest first; --optimise tries them together.
-checkpoint_blocks runs every block forward again: about a third more time."""
+checkpoint_blocks and rows_at_once run blocks, or pieces of them, forward again; offload_optimizer copies states."""
 MAX_GROWTH = 2
 """A whole step is traced where that is at most so many times the work of tracing one example, else drawn out. Logits
 are made piece by piece: beside ProtGPT2, 2 blocks of 512 tokens of protein/tiny take 6.6 GiB and 32 take 7.8, where a
@@ -212,8 +216,9 @@ def _trial_pace(plan: Plan, table: MicroBatches | None) -> Pace | None:
 def optimised(plan: Plan) -> dict[str, Any]:
     """The fewest savers with which the longest examples asked for fit, and as many of these at once as then do."""
     length, tried, settings = max(plan.lengths), list[dict[str, Any]](), list[str]()
-    for values in sorted(product(*SAVERS.values()), key=sum):
-        savers = dict(zip(SAVERS, values, strict=True))
+    names = _useful_savers(plan.config)
+    for values in sorted(product(*(SAVERS[name] for name in names)), key=lambda each: sum(map(bool, each))):
+        savers = dict(zip(names, values, strict=True))
         one, whole = _traced(plan.task, _changed(plan.config, "execution", **savers), length, [length])
         fit = best_fit(length, float(one.peak_bytes), whole, plan.batch_size, plan.memory)
         tried.append({"savers": savers, "micro_batch": fit.micro_batch, "peak_bytes": fit.peak_bytes})
@@ -222,6 +227,15 @@ def optimised(plan: Plan) -> dict[str, Any]:
             settings = [f"execution.{name}={json.dumps(value)}" for name, value in chosen.items()]
             break
     return {"length": length, "settings": settings, "tried": tried, "ranking": RANKING}
+
+
+def _useful_savers(config: Config) -> list[str]:
+    """The savers that change anything: rows are those of pairs, and states leave the memory of a card only."""
+    useless = {
+        "rows_at_once": not hasattr(config.model, "pair_channels"),
+        "offload_optimizer": config.execution.device != "cuda",
+    }
+    return [name for name in SAVERS if not useless.get(name)]
 
 
 def as_json(plan: Plan, pace: Pace | None = None, *, budget: float | None, max_length: bool) -> dict[str, Any]:
@@ -260,20 +274,15 @@ def _savers(plan: Plan) -> list[dict[str, Any]]:
     """What is on, and the peak of one example of the greatest traced length with each setting the other way."""
     length, here = max(plan.one), plan.config
     base = plan.one[length].peak_bytes
-    other_precision = "fp32" if here.numerics.precision == "bf16" else "bf16"
+    half = "bf16" if plan.preset.card is None or plan.preset.card.bf16 else "fp16"
+    other_precision = half if here.numerics.precision == "fp32" else "fp32"
+    others = {("numerics", "precision"): other_precision}
+    for name in _useful_savers(here):
+        off, on = SAVERS[name]
+        others["execution", name] = off if getattr(here.execution, name) else on
     changes: list[tuple[str, Any, Any, Config]] = [
-        (
-            "execution.checkpoint_blocks",
-            here.execution.checkpoint_blocks,
-            not here.execution.checkpoint_blocks,
-            _changed(here, "execution", checkpoint_blocks=not here.execution.checkpoint_blocks),
-        ),
-        (
-            "numerics.precision",
-            here.numerics.precision,
-            other_precision,
-            _changed(here, "numerics", precision=other_precision),
-        ),
+        (f"{section}.{name}", getattr(getattr(here, section), name), other, _changed(here, section, **{name: other}))
+        for (section, name), other in others.items()
     ]
     step = Step(length, 1, accumulates=plan.batch_size > 1)
     return [

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 TEACHER = "nferruz/ProtGPT2"
 NO_TEACHER = "none"
-RATIO_THRESHOLDS = ((60e6, 3.0), (140e6, 2.5), (math.inf, 2.0))
-"""The plan's limits on student / teacher perplexity: tiny (39M parameters), small (82M), medium (204M)."""
 
 
 def train_parser() -> argparse.ArgumentParser:
@@ -43,7 +41,7 @@ def train_parser() -> argparse.ArgumentParser:
 def _add_places(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--teacher", default=TEACHER, help=f"folder or Hub name; {NO_TEACHER!r} goes without one")
     parser.add_argument("--tokenizer", default="", help="folder or Hub name; left out: the teacher's or the student's")
-    parser.add_argument("--data", default="", help="FASTA file or folder; left out: the package's 88 natural proteins")
+    parser.add_argument("--data", default="", help="file, folder or Hub name of proteins; left out: 88 of the package")
     parser.add_argument("--seed", type=int, default=0)
 
 
@@ -167,13 +165,14 @@ def _shares(residues: Any) -> dict[str, float]:
 
 
 def _verdict(parameters: int, teacher: Any, rows: Sequence["Row"]) -> dict[str, Any]:
-    """Compression and the plan's threshold; None where there is no teacher, or none worth comparing with."""
+    """Compression, and the threshold of the nearest size; None where there is no teacher, or none to compare with."""
+    from monosome.protein.decisions import MAX_RATIO, size_of
     from monosome.protein.export import num_parameters
     from monosome.protein.metrics import summary, warnings
 
     found = warnings(rows)
     ratio = summary(rows).get("perplexity_ratio")
-    threshold = next(limit for largest, limit in RATIO_THRESHOLDS if parameters <= largest)
+    threshold = MAX_RATIO[size_of(parameters)]
     return {
         "compression_ratio": num_parameters(teacher) / parameters if teacher is not None else None,
         "ratio_threshold": threshold,

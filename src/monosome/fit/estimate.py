@@ -17,7 +17,7 @@ from monosome.hardware.planned import planned_for
 from monosome.task import Batch, Task
 from monosome.train.optim import frozen_weights
 from monosome.train.precision import autocast
-from monosome.train.savers import recomputed
+from monosome.train.savers import PREDICTED_ROWS, recomputed, work_in_pieces
 from monosome.train.step import Learner, MicroBatch, Sums
 
 AnyTask = Task[Any, Any, Any]
@@ -53,6 +53,10 @@ class Estimate:
 class _Shapes(Learner):
     """A learner that reads no numbers: there are none."""
 
+    def _overflows(self, sums: Sums) -> bool:
+        """No number leaves any range."""
+        return False
+
     def _observe(self, sums: Sums, gradients: dict[str, list[Tensor]]) -> None:
         """Neither balance nor plateau is told anything."""
 
@@ -70,6 +74,8 @@ def training_step(task: AnyTask, config: Config, step: Step) -> Estimate:
         storages.relabel([*model.parameters(), *model.buffers()], "parameters")
         with storages.counting_as("optimizer"):
             _fill_states(learner, learned)
+        if config.execution.offload_optimizer and config.execution.device == "cuda":
+            storages.leave_out([list(state.values()) for each in learner.optimizers for state in each.state.values()])
         batch = _batch(task, step, mode, storages)
         for weight in learned:
             weight.register_post_accumulate_grad_hook(lambda w: storages.relabel(w.grad, "gradients"))
@@ -90,6 +96,7 @@ def prediction(task: AnyTask, config: Config, step: Step) -> Estimate:
     """Peak of a forward pass without gradients, its outputs held."""
     with _traced(task, config) as (mode, storages), torch.no_grad():
         model = task.model().eval()
+        work_in_pieces(model, config.execution.rows_at_once or PREDICTED_ROWS)
         batch = _batch(task, step, mode, storages)
         storages.start_peak()
         with storages.counting_as("activations"), autocast(SHAPES, config.numerics):
@@ -132,9 +139,7 @@ def _fill_states(learner: Learner, learned: Sequence[nn.Parameter]) -> None:
     """Let the optimisers make the states that they make in their first step."""
     for weight in learned:
         weight.grad = torch.zeros_like(weight)
-    for optimizer in learner.optimizers:
-        optimizer.step()
-        optimizer.zero_grad()
+    learner.update()
 
 
 def _learned(learner: Learner) -> list[nn.Parameter]:

@@ -29,7 +29,7 @@ def measured(task: AnyTask, config: Config, device: Device, lengths: Sequence[in
     Linux's: elsewhere the system does not say where its memory ends.
     """
     trials = _Trials(task, config, device)
-    with _memory_that_ends(device):
+    with memory_that_ends(device):
         most: int = config.train.batch_size
         for length in lengths:
             found = trials.most(length, most)
@@ -95,7 +95,7 @@ class _Trials:
 
 
 @contextmanager
-def _memory_that_ends(device: Device) -> Iterator[None]:
+def memory_that_ends(device: Device) -> Iterator[None]:
     """While it lasts, main memory ends with an error before the system ends the process (Linux, RLIMIT_DATA)."""
     if device.kind != "cpu":
         yield

@@ -60,6 +60,17 @@ class Storages(TorchDispatchMode):
                 self.live[part] += size
                 self._parts[key] = (part, size)
 
+    def leave_out(self, tensors: Any) -> None:
+        """Count what these tensors hold as nothing from now on: it lies in another memory."""
+        self.take(tensors)
+        for tensor in tree_leaves(tensors):
+            if isinstance(tensor, Tensor):
+                key = tensor.untyped_storage()._cdata
+                part, size = self._parts[key]
+                self.live[part] -= size
+                self.total -= size
+                self._parts[key] = (part, 0)
+
     @contextmanager
     def counting_as(self, part: Part) -> Iterator[None]:
         """While it lasts, new storages are of this part."""

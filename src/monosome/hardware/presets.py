@@ -13,6 +13,9 @@ from monosome.hardware.detect import Device
 
 BF16_CAPABILITY = (8, 0)
 """First compute capability with bf16 arithmetic: Ampere (CUDA C++ programming guide, "Compute Capabilities")."""
+TENSOR_CORES = (7, 0)
+"""First with tensor cores: Volta, in fp16. Before, fp16 is no faster than fp32, on most of Pascal 64 times slower (CUDA
+C++ programming guide, "Arithmetic Instructions")."""
 
 # Drivers report less than the nominal memory: error correction takes 6 % of an L4's, the driver itself 1–2 %.
 _MEMORY_TOLERANCE = 0.15
@@ -114,7 +117,8 @@ def _nearest_card(device: Device, capability: tuple[int, int]) -> Preset:
         f"no preset describes {device.name} (capability {_dotted(capability)}, {device.memory_bytes / 2**30:.0f} GiB): "
         f"it takes the nearest, {closest.name}"
     )
-    return replace(closest, execution={**closest.execution, "micro_batch": micro_batch}, note=note)
+    numerics = closest.numerics if capability >= TENSOR_CORES else {**closest.numerics, "precision": "fp32"}
+    return replace(closest, execution={**closest.execution, "micro_batch": micro_batch}, numerics=numerics, note=note)
 
 
 def _dotted(capability: tuple[int, int]) -> str:

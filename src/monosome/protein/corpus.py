@@ -1,32 +1,38 @@
 """Where proteins come from: files or the package, split, chosen, tokenised once and kept in a cache."""
 
-import gzip
 import hashlib
 import json
-import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
+from heapq import nsmallest
+from itertools import compress
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from monosome.atomic import replacing, write_text
 from monosome.errors import DataError
-from monosome.protein.natural import NATURAL, family_of
+from monosome.places import cache_folder
+from monosome.protein.formats import Reading, locate
+from monosome.protein.natural import family_of
 from monosome.protein.packing import PackedCorpus, Protein, write_corpus
 from monosome.protein.recipe import ProteinDataConfig
 from monosome.protein.tokens import AMINO_ACIDS, ProteinTokenizer, load_tokenizer, parse_protein, train_tokenizer
-from monosome.sequences.clusters import SPLIT_SEED, cluster, split_by_cluster
-from monosome.sequences.fasta import Record, iter_fasta
+from monosome.sequences.clusters import SPLIT_SEED, cluster, representatives, split_by_cluster
+from monosome.sequences.fasta import Record
 
 CACHE_FORMAT = 1
 KMER = 6
 MIN_SHARED = 0.05
 """Proteins that share 5 % of their 6-mers are relatives: about 60 % identity, since .6^6 = .047."""
+FILTERS = {"column", "min_length", "max_length", "duplicates", "max_identity"}
+"""Settings that say which proteins of a file are taken."""
 
-
-def cache_folder() -> Path:
-    """Where tokenised corpora are kept: $MONOSOME_CACHE, else ~/.cache/monosome."""
-    return Path(os.environ.get("MONOSOME_CACHE", "") or Path.home() / ".cache" / "monosome").expanduser()
+Bools = npt.NDArray[np.bool_]
 
 
 class ProteinSource:
@@ -34,18 +40,20 @@ class ProteinSource:
 
     def __init__(self, config: ProteinDataConfig) -> None:
         self.config = config
-        self._noted: set[Path] = set()
-        self.path = Path(config.path).expanduser() if config.path else NATURAL
-        if not self.path.exists():
-            raise DataError(f"{self.path} is not there", "data.path is a FASTA file, or a folder with train and valid")
+        self.place = locate(config.path)
+        self._reading = Reading(config.column, config.tokenizer)
+        self._unsuitable: dict[str, Counter[str]] = {}
+        self._kept: dict[str, Bools] = {}
+        self._noted: set[str] = set()
 
     def content_hash(self, split: str) -> str:
-        """Hexadecimal digest of the file that the split is made of, the same for plain and gzipped text."""
-        path, digest = self._file(split), hashlib.sha256()
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-            while piece := stream.read(2**20):
-                digest.update(piece)
-        return digest.hexdigest()
+        """What names the content of the file that the split is made of, wherever it lies."""
+        return self.place.content_hash(split)
+
+    @property
+    def filters(self) -> dict[str, Any]:
+        """The settings that leave proteins out, those that are set: the others are in no key of a cache."""
+        return self.config.model_dump(include=FILTERS, exclude_defaults=True)
 
     def proteins(self, split: str) -> Iterator[Protein]:
         """The proteins of a split: of "train" the recipe's proportion, of "valid" at most `max_valid`.
@@ -54,27 +62,29 @@ class ProteinSource:
         """
         if split == "train":
             found = (p for p in self._train() if _digest(p.sequence) < self.config.proportion * 2**64)
-            yield from _at_least_one(found, f"{self.path}: no training protein is left")
+            yield from _at_least_one(found, f"{self.place}: no training protein is left")
         else:
-            chosen = sorted(self._valid(), key=lambda p: _digest(p.sequence))[: self.config.max_valid]
-            yield from _at_least_one(iter(chosen), f"{self.path}: no held-out protein is left")
+            yield from _at_least_one(iter(self._valid()), f"{self.place}: no held-out protein is left")
 
     def _train(self) -> Iterator[Protein]:
-        if self.path.is_dir():
+        if self.place.has_splits:
             return (Protein(record.id, record.sequence) for record in self._records("train"))
         return (protein for protein, split in self._assigned if split == "train")
 
     def _valid(self) -> Sequence[Protein]:
-        if not self.path.is_dir():
-            return [protein for protein, split in self._assigned if split == "valid"]
-        records = list(self._records("valid"))
-        groups = cluster([record.sequence for record in records], KMER, MIN_SHARED)
-        return [Protein(r.id, r.sequence, str(group)) for r, group in zip(records, groups, strict=True)]
+        if not self.place.has_splits:
+            return self._drawn(protein for protein, split in self._assigned if split == "valid")
+        chosen = self._drawn(Protein(record.id, record.sequence) for record in self._records("valid"))
+        groups = cluster([protein.sequence for protein in chosen], KMER, MIN_SHARED)
+        return [replace(protein, group=str(group)) for protein, group in zip(chosen, groups, strict=True)]
+
+    def _drawn(self, proteins: Iterable[Protein]) -> list[Protein]:
+        return nsmallest(self.config.max_valid, proteins, key=lambda protein: _digest(protein.sequence))
 
     @cached_property
     def _assigned(self) -> list[tuple[Protein, str]]:
         records = list(self._records("train"))
-        if self.path == NATURAL:
+        if not self.config.path:
             groups = [family_of(record) for record in records]
         else:
             groups = [str(number) for number in cluster([r.sequence for r in records], KMER, MIN_SHARED)]
@@ -82,29 +92,50 @@ class ProteinSource:
         return [(Protein(r.id, r.sequence, g), s) for r, g, s in zip(records, groups, splits, strict=True)]
 
     def _records(self, split: str) -> Iterator[Record]:
-        path = self._file(split)
-        keep_other = self.config.other_letters == "keep"
-        num_skipped = 0
-        for record in iter_fasta(path):
-            if self.config.other_letters == "skip" and record.sequence.upper().removesuffix("*").strip(AMINO_ACIDS):
-                num_skipped += 1
-                continue
-            sequence = parse_protein(record.sequence, f"{path}, record {record.id}", other_letters=keep_other)
-            yield Record(record.id, record.description, sequence)
-        if num_skipped and path not in self._noted:
-            self._noted.add(path)
-            print(f"note: {num_skipped} proteins of {path} left out, with letters beyond the 20", file=sys.stderr)
+        """The records that stay, and once a note on those that do not."""
+        records = self._suitable(split)
+        if {"duplicates", "max_identity"} & self.filters.keys():
+            if split not in self._kept:
+                self._kept[split] = self._distinct(split)
+            records = compress(records, self._kept[split].tolist())
+        yield from records
+        if split not in self._noted:
+            self._noted.add(split)
+            counts = {**self._unsuitable[split], "like others": int((~self._kept.get(split, np.ones(1, bool))).sum())}
+            words = [f"{number:,} {why}" for why, number in counts.items() if number]
+            if words:
+                print(f"note: proteins of {self.place.name(split)} left out: {', '.join(words)}", file=sys.stderr)
 
-    def _file(self, split: str) -> Path:
-        if not self.path.is_dir():
-            return self.path
-        for name in (f"{split}.fasta", f"{split}.fasta.gz"):
-            if (self.path / name).is_file():
-                return self.path / name
-        raise DataError(
-            f"there is no {split}.fasta or {split}.fasta.gz in {self.path}",
-            "give a folder with both train and valid, or one FASTA file, which is split by clusters",
-        )
+    def _distinct(self, split: str) -> Bools:
+        """Which of the suitable records stay; to find duplicates only 8 bytes of each are held."""
+        suitable = (record.sequence for record in self._suitable(split))
+        if self.config.max_identity < 1:
+            sequences = list(suitable)
+            kept: Any = representatives(sequences, KMER, self.config.max_identity**KMER)
+            mask = np.zeros(len(sequences), dtype=bool)
+        else:
+            digests = np.fromiter(map(_digest, suitable), dtype=np.uint64)
+            kept = np.unique(digests, return_index=True)[1]
+            mask = np.zeros(len(digests), dtype=bool)
+        mask[kept] = True
+        return mask
+
+    def _suitable(self, split: str) -> Iterator[Record]:
+        """The records with letters and lengths that the recipe takes, in capital letters."""
+        config, name = self.config, self.place.name(split)
+        counts = self._unsuitable[split] = Counter()
+        for record in self.place.records(split, self._reading):
+            if config.other_letters == "skip" and record.sequence.upper().removesuffix("*").strip(AMINO_ACIDS):
+                counts["with letters beyond the 20"] += 1
+                continue
+            keep_other = config.other_letters == "keep"
+            sequence = parse_protein(record.sequence, f"{name}, record {record.id}", other_letters=keep_other)
+            if len(sequence) < config.min_length:
+                counts[f"of fewer than {config.min_length} residues"] += 1
+            elif config.max_length and len(sequence) > config.max_length:
+                counts[f"of more than {config.max_length} residues"] += 1
+            else:
+                yield Record(record.id, record.description, sequence)
 
 
 def _at_least_one(proteins: Iterator[Protein], message: str) -> Iterator[Protein]:
@@ -122,7 +153,8 @@ def _digest(sequence: str) -> int:
 def trained_tokenizer(source: ProteinSource) -> ProteinTokenizer:
     """The tokenizer of the source's training proteins, from the cache where it was trained before."""
     config = source.config
-    key = _key([source.content_hash("train"), config.proportion, config.valid_share, config.other_letters])
+    filters = [source.filters] if source.filters else []
+    key = _key([source.content_hash("train"), config.proportion, config.valid_share, config.other_letters, *filters])
     folder = cache_folder() / "tokenizers" / f"{key[:16]}-{config.vocab_size}"
     if not (folder / "tokenizer.json").is_file():
         sequences = (protein.sequence for protein in source.proteins("train"))
@@ -139,6 +171,7 @@ def corpus(source: ProteinSource, split: str, tokenizer: ProteinTokenizer, sampl
     """
     config = source.config
     settings = config.model_dump(include={"proportion", "valid_share", "max_valid", "block_length", "other_letters"})
+    settings |= source.filters
     content_hash = _key([source.content_hash(split), split, tokenizer.content_hash, settings])
     folder = cache_folder() / "corpora" / _key([content_hash, list(samples)])[:32]
     if not folder.is_dir():

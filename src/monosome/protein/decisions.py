@@ -1,8 +1,9 @@
 """What to do with a trained student: release it, train it again with more data, or keep the model that is there.
 
-Pure functions on the reports of `monosome evaluate --json`; whoever trains calls them until no settings come back.
+Pure functions on the reports of `monosome evaluate --json`; `study` calls them until no settings come back.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -12,6 +13,8 @@ from monosome.errors import DataError, nearest
 
 MAX_RATIO = {"tiny": 3.0, "small": 2.5, "medium": 2.0}
 """Limits on student / teacher perplexity, set before any student was trained."""
+PARAMETERS = {"tiny": 38.9e6, "small": 81.9e6, "medium": 203.7e6}
+"""Parameters of the recipes of these names, with ProtGPT2's vocabulary."""
 PROPORTIONS = (0.2, 0.5)
 """Shares of the training proteins that a student beyond its limit is trained again with."""
 LADDER: Sequence[tuple[str, Mapping[str, Any]]] = (
@@ -33,6 +36,20 @@ class Decision:
     action: Literal["release", "retrain", "keep"]
     reason: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def size_of(parameters: int) -> str:
+    """The size whose parameters are nearest in ratio."""
+    return min(PARAMETERS, key=lambda size: abs(math.log(parameters / PARAMETERS[size])))
+
+
+def decide(report: Report, existing: Report | None, size: str, settings: Mapping[str, Any]) -> Decision:
+    """The ladder as long as the student is worse than the existing one, where there is one; then the threshold."""
+    if existing is not None:
+        climbed = by_ladder(report, existing, size, settings)
+        if climbed.action != "release":
+            return climbed
+    return by_threshold(report, size, settings)
 
 
 def by_threshold(report: Report, size: str, settings: Mapping[str, Any]) -> Decision:
@@ -97,13 +114,13 @@ def _ratio(report: Report) -> float:
 
 
 def _require_one_protocol(report: Report, existing: Report) -> None:
-    for name, what in (("unigram_perplexity", "proteins"), ("teacher_perplexity", "teacher")):
-        ours, theirs = _value(report, name), _value(existing, name)
-        if abs(ours - theirs) > 1e-3 * theirs:
-            raise DataError(
-                f"the two reports are not of the same {what}: {name} is {ours:,.2f} and {theirs:,.2f}",
-                "evaluate both students on the same proteins, beside the same teacher",
-            )
+    """The teacher tells: its perplexity is the same on the same proteins. Floors are fitted to what a student saw."""
+    ours, theirs = _value(report, "teacher_perplexity"), _value(existing, "teacher_perplexity")
+    if abs(ours - theirs) > 1e-3 * theirs:
+        raise DataError(
+            f"the two reports are not of the same proteins and teacher: perplexity {ours:,.2f} and {theirs:,.2f}",
+            "evaluate both students on the same proteins, beside the same teacher",
+        )
 
 
 def _value(report: Report, name: str) -> float:

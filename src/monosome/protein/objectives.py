@@ -1,5 +1,7 @@
 """The loss of distillation, summed over tokens, without ever holding all logits at once."""
 
+import math
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -15,6 +17,39 @@ from monosome.protein.student import States
 
 SMOOTHING = 0.1
 """λ of the calibration-aware smoothing, as published (bioRxiv 10.64898/2026.02.17.706304)."""
+MIN_TAIL = 1e-6
+"""Least probability of a tail: what rounding may leave of it is below 0."""
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Tokens drawn from the teacher's distribution at T = 1, with replacement, and their log-probabilities."""
+
+    ids: Int64[Tensor, "m k"]
+    logs: Float[Tensor, "m k"]
+
+
+@dataclass(frozen=True)
+class Likeliest:
+    """The teacher's likeliest tokens and their log-probabilities; what they leave is the tail's."""
+
+    ids: Int64[Tensor, "m k"]
+    logs: Float[Tensor, "m k"]
+
+    def spread(self, vocab_size: int) -> Projection:
+        """Log-probabilities of all tokens, the tail's spread evenly over those that are not known."""
+        num_others = max(1, vocab_size - self.ids.shape[1])
+
+        def dense(part: slice) -> Float[Tensor, "p v"]:
+            ids, logs = self.ids[part], self.logs[part]
+            rest = (1 - logs.exp().sum(-1, keepdim=True)).clamp_min(MIN_TAIL) / num_others
+            return rest.log().expand(-1, vocab_size).scatter(-1, ids, logs)
+
+        return dense
+
+
+Teacher = States | Draws | Likeliest
+"""What is known of the teacher at every token that has a next one."""
 
 
 def predicted(segments: Int64[Tensor, "b t"]) -> Bool[Tensor, "b t-1"]:
@@ -102,9 +137,26 @@ def hard_and_soft(
     return hard, divergence(loss)(taught, soft_logs)
 
 
+def drawn_kl(
+    ids: Int64[Tensor, "t k"],
+    logs: Float[Tensor, "t k"],
+    student: Float[Tensor, "t v"],
+    temperature: float,
+) -> Float[Tensor, "t"]:
+    """KL(teacher ‖ student) at T from tokens drawn at T = 1 and the student's log-probabilities at T, in nats.
+
+    A draw weighs p^(1/T − 1) over the sum of all draws'. At T = 1 value and gradient are unbiased; elsewhere they
+    are of a ratio of two means, whose bias falls with the number of draws (arXiv 2503.16870).
+    """
+    powers = logs * (1 / temperature - 1)
+    normaliser = powers.logsumexp(-1, keepdim=True)
+    taught = logs / temperature - (normaliser - math.log(logs.shape[-1]))
+    return ((powers - normaliser).exp() * (taught - student.gather(-1, ids))).sum(-1)
+
+
 def distillation_sums(
     student: States,
-    teacher: States | None,
+    teacher: Teacher | None,
     tokens: Int64[Tensor, "b t"],
     segments: Int64[Tensor, "b t"],
     loss: DistillationLossConfig | float,
@@ -116,20 +168,33 @@ def distillation_sums(
     """
     loss = loss if isinstance(loss, DistillationLossConfig) else DistillationLossConfig(temperature=loss)
     targets, mask = tokens[:, 1:].flatten(), predicted(segments).flatten()
-    theirs = projection(teacher) if teacher else None
+    theirs = _projection(teacher, student.vocab_size)
     counts = mask.float() if theirs is None else _soft_counts(theirs, student, segments, loss)
 
     def piece(logits: Tensor, taught: Tensor | None, part: slice) -> Tensor:
         hard, soft = hard_and_soft(logits, taught, targets[part], loss)
+        if isinstance(teacher, Draws):
+            soft = drawn_kl(teacher.ids[part], teacher.logs[part], softened(logits, loss.temperature), loss.temperature)
         terms = [(hard * mask[part]).sum()]
         if soft is not None:
             terms.append((soft * counts[part]).sum())
         return torch.stack(terms)
 
-    names, weights = ["hard", "soft"] if theirs else ["hard"], loss.weights()
+    names, weights = ["hard", "soft"] if teacher else ["hard"], loss.weights()
     known = loss.balance == "fixed" and not loss.ramps and set(names) <= set(weights)
     sums = fused_sums(student, theirs, piece, [weights[name] for name in names] if known else None)
     return dict(zip(names, sums.unbind(), strict=True)), mask.sum().float()
+
+
+def _projection(teacher: Teacher | None, vocab_size: int) -> Projection | None:
+    """What makes the teacher's logits, where all of them are wanted."""
+    match teacher:
+        case States():
+            return projection(teacher)
+        case Likeliest():
+            return teacher.spread(vocab_size)
+        case _:
+            return None
 
 
 @torch.no_grad()

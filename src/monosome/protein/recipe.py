@@ -12,8 +12,12 @@ class ProteinDataConfig(DataConfig):
     """Which proteins are learned from, and how they become blocks of tokens."""
 
     path: Place = ""
-    """A FASTA file (.gz too), or a folder with train.fasta and valid.fasta (.gz too); empty takes the package's own
-    set of well-known natural proteins. A single file is split by clusters of similar sequences."""
+    """A file of proteins, a folder with a train and a valid file, or a data set of the Hub, OWNER/NAME; empty takes the
+    package's own set of well-known natural proteins. Files are FASTA, CSV, TSV, parquet, or .txt in ProtGPT2's format,
+    .gz too. A single file or split is split by clusters of similar sequences, and fits into memory for that."""
+    column: str = ""
+    """Column of a table that holds the sequences; empty takes `sequence`, else `input_ids` (blocks of tokens, for which
+    data.tokenizer is needed), else `text`."""
     proportion: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Share of the training proteins that is used, drawn by each sequence's digest: 10 % lies within 20 %."""
     valid_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
@@ -24,6 +28,15 @@ class ProteinDataConfig(DataConfig):
     """Tokens per training block; whole proteins are packed into it. ProtGPT2 was trained on 512."""
     other_letters: Literal["refuse", "skip", "keep"] = "refuse"
     """Proteins with letters beyond the 20 amino acids: refuse the file, skip them, or keep B J O U X Z as letters."""
+    min_length: Annotated[int, Field(ge=0)] = 0
+    """Proteins of fewer residues are left out."""
+    max_length: Annotated[int, Field(ge=0)] = 0
+    """Proteins of more residues are left out; 0 sets no limit."""
+    duplicates: Literal["keep", "drop"] = "keep"
+    """Proteins whose sequence came before: keep or drop them."""
+    max_identity: Annotated[float, Field(ge=0.5, le=1)] = 1.0
+    """Of proteins about this alike the longest stays: those that share max_identity^6 of the 6-mers of the one that has
+    fewer. 1 keeps all. That takes 70 bytes of memory for every residue of the file."""
     num_samples: Annotated[int, Field(ge=0)] = 0
     """Proteins that the teacher samples and that are added to the training set."""
     tokenizer: Place = ""
@@ -84,6 +97,12 @@ class DistillationLossConfig(LossConfig):
     """α of skewed_kl and skewed_reverse_kl: the share of the mixture that is the first distribution itself."""
     head: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """μ of adaptive_kl: the teacher's probability that its most likely tokens, the head, hold together."""
+    teacher_logits: Literal["full", "sampled", "top_k"] = "full"
+    """What is learned of the teacher's distribution: all of it; num_logits tokens drawn from it once, each of the same
+    weight at T = 1 and importance-weighted elsewhere (Sparse Logit Sampling, arXiv 2503.16870), for forward_kl alone;
+    or its num_logits likeliest tokens, the rest spread evenly, which is biased. The last two are always cached."""
+    num_logits: Annotated[int, Field(gt=0)] = 64
+    """Tokens of the teacher's distribution that sampled and top_k keep at each position, 4 bytes each."""
     uncertainty_weighting: Literal["off", "published", "corrected"] = "off"
     """Count the teacher more where it is uncertain: 0.5 at a protein's lowest entropy to 1 at its highest, as published
     (bioRxiv 10.64898/2026.02.17.706304); corrected divides by the protein's mean, so that 1 − α keeps its meaning."""
@@ -126,4 +145,8 @@ class ProteinConfig(Config):
             raise ValueError("model.initial=teacher needs loss.teacher")
         if self.data.num_samples and not self.loss.teacher:
             raise ValueError("data.num_samples needs loss.teacher, which samples them")
+        loss = self.loss
+        regularised = loss.uncertainty_weighting != "off" or loss.calibration_smoothing != "off"
+        if loss.teacher_logits == "sampled" and (loss.divergence != "forward_kl" or regularised):
+            raise ValueError("loss.teacher_logits=sampled is for forward_kl without regularisers")
         return self

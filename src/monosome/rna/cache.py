@@ -1,28 +1,26 @@
 """Arrays that take long to compute and depend on little, kept on disk."""
 
 import io
-import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 
 from monosome.atomic import replacing
+from monosome.places import cache_folder
 
 Values = dict[str, Any]
 """Arrays by name."""
 
 
 def cached(kind: str, digest: str, shapes: Mapping[str, tuple[int, ...]], compute: Callable[[], Values]) -> Values:
-    """The arrays of this kind and digest, read from MONOSOME_CACHE where they lie there in their shapes.
+    """The arrays of this kind and digest, read from the cache folder where they lie there in their shapes.
 
-    Else they are computed and written there; the folder is ~/.cache/monosome where the variable is not set.
+    Else they are computed and written there.
     """
-    folder = Path(os.environ.get("MONOSOME_CACHE") or Path.home() / ".cache" / "monosome")
-    file = folder / kind / f"{digest}.npz"
+    file = cache_folder() / kind / f"{digest}.npz"
     try:
         values = dict(np.load(io.BytesIO(file.read_bytes()), allow_pickle=False))
     except (OSError, ValueError, EOFError, BadZipFile):

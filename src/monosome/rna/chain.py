@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import count, product
+from string import ascii_lowercase, ascii_uppercase, digits
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
@@ -100,6 +101,16 @@ def join(chains: Sequence[Chain]) -> Chain:
         residue_numbers=np.concatenate([chain.residue_numbers for chain in chains]),
         segments=np.concatenate([chain.segments + start for chain, start in zip(chains, starts, strict=True)]),
     )
+
+
+def split(chain: Chain) -> list[Chain]:
+    """The strands of a chain by themselves, each with an id of its own: A to Z, a to z, 0 to 9, then two letters."""
+    letters = ascii_uppercase + ascii_lowercase + digits
+    names = [*letters, *("".join(pair) for pair in product(letters, repeat=2))]
+    strands = np.split(np.arange(len(chain)), np.flatnonzero(np.diff(chain.segments)) + 1)
+    if len(strands) == 1:
+        return [chain]
+    return [replace(chain.subset(rows).as_one_strand(), id=name) for name, rows in zip(names, strands, strict=False)]
 
 
 def empty_atoms(length: int) -> Float32[np.ndarray, "n 27 3"]:

@@ -111,6 +111,7 @@ class Layout:
         return energy + COMPACT * len(sugar) ** 0.5 * excess.square()
 
 
+@torch.enable_grad()  # also where a prediction records no gradients
 def relax(layout: Layout) -> Frames:
     """The frames of a layout after NUM_STEPS of Adam on all stacks and residues."""
     num_stacks = len(layout.stacks.translations)

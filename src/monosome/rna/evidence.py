@@ -25,6 +25,7 @@ from monosome.rna.pairing import (
 )
 from monosome.rna.probing import read_reactivities
 from monosome.rna.secondary import read_secondary
+from monosome.rna.templates import Templates
 
 FOLDERS: Mapping[Source, str] = {"evolution": "msa", "probing": "probing", "embedding": "embeddings"}
 """Sources that are read from files, and the setting of `data` that names their folder."""
@@ -78,20 +79,27 @@ class EvidenceSource:
 
 @dataclass(frozen=True)
 class Given:
-    """Files that a user gives for one RNA: a secondary structure, an alignment, reactivities."""
+    """What a user gives: files of one RNA (a secondary structure, an alignment, reactivities), and known structures."""
 
     secondary: Path | None = None
     msa: Path | None = None
     shape: Path | None = None
+    templates: Templates | None = None
 
-    def evidence(self, sequence: str, sources: Sequence[Source], conditions: Conditions = STANDARD) -> Evidence:
+    def evidence(
+        self,
+        sequence: str,
+        sources: Sequence[Source],
+        conditions: Conditions = STANDARD,
+        segments: Int64[np.ndarray, "n"] | None = None,
+    ) -> Evidence:
         """What they tell of the sequence, ViennaRNA filling in for a structure that is not given.
 
         Raises DataError for a file that cannot be read, is of another sequence, or that the network has no input for.
         """
         if self.msa and "evolution" not in sources:
             raise DataError("this checkpoint has no input for an alignment", "leave out --msa, or name another one")
-        segments = np.zeros(len(sequence), dtype=np.int64)
+        segments = np.zeros(len(sequence), dtype=np.int64) if segments is None else segments
         reactivities = read_reactivities(self.shape, sequence) if self.shape else None
         pairing = read_secondary(self.secondary, sequence) if self.secondary else None
         folded = _folded(sequence, segments, conditions, reactivities, sources, pairing)

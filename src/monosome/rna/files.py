@@ -187,11 +187,13 @@ def write_structure(
     *,
     b_factors: Float[np.ndarray, "n"] | None = None,
     format: Literal["cif", "pdb"] = "cif",
+    name: str = "",
 ) -> None:
     """Write `chain` as an mmCIF or PDB file with its polymer records; `b_factors` (pLDDT) has one value a residue.
 
-    One chain is called A whatever its id, which names the entry; several keep their ids. Raises DataError for
-    coordinates or numbers that do not fit the columns of PDB, and for a number that comes more than 27 times.
+    One chain is called A whatever its id; several keep their ids. The entry is called `name`, or by the id of the first
+    chain. Raises DataError for coordinates, numbers or ids that do not fit the columns of PDB, and for a number that
+    comes more than 27 times.
     """
     chains = [chain] if isinstance(chain, Chain) else list(chain)
     for one in chains:
@@ -201,8 +203,11 @@ def write_structure(
             )
         if format == "pdb":
             _check_columns(one)
+            if len(chains) > 1 and len(one.id) > 1:
+                raise DataError(f"{len(chains)} chains do not fit PDB's one letter for each", "write mmCIF")
     ends = np.cumsum([len(one) for one in chains])
-    structure = _structure(chains, np.split(np.zeros(ends[-1]) if b_factors is None else b_factors, ends[:-1]))
+    values = np.split(np.zeros(ends[-1]) if b_factors is None else b_factors, ends[:-1])
+    structure = _structure(chains, values, name or chains[0].id)
     text = structure.make_pdb_string(_pdb_options()) if format == "pdb" else _mmcif(structure).as_string()
     write_text(Path(path), text)
 
@@ -223,9 +228,8 @@ def write_moved(
     write_text(Path(path), text)
 
 
-def _structure(chains: Sequence[Chain], b_factors: Sequence[Float[np.ndarray, "_"]]) -> Any:
+def _structure(chains: Sequence[Chain], b_factors: Sequence[Float[np.ndarray, "_"]], title: str) -> Any:
     structure = gemmi.Structure()
-    title = chains[0].id
     structure.name = "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in title) or "RNA"
     structure.info["_struct.title"] = title
     model = gemmi.Model(1)

@@ -3,7 +3,7 @@
 import functools
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from itertools import groupby, pairwise
 
@@ -18,7 +18,7 @@ from monosome.rna.closure import STRETCHED, Layout, relax
 from monosome.rna.frames import EPS, Frames
 from monosome.rna.geometry import hairpin, helix_frames, partner_frames
 from monosome.rna.nucleotides import FRAME_ATOMS, HELIX
-from monosome.rna.stacks import Stacking, find_stacking
+from monosome.rna.stacks import Stacking, checked_pairs, find_stacking
 
 ASIDE = 30.0
 """Between strands that nothing holds together (Å): a double helix is 20 Å wide."""
@@ -36,7 +36,9 @@ ARC = 0.45
 """Height of an arc of a strand, against the leg that makes a right angle of its chord and its length."""
 
 
-def paired_frames(segments: Int64[Tensor, "n"], pairs: Sequence[tuple[int, int]], seed: int = 0) -> Frames:
+def paired_frames(
+    segments: Int64[Tensor, "n"], pairs: Sequence[tuple[int, int]], seed: int = 0, core: Frames | None = None
+) -> Frames:
     """Frames of a molecule with these base pairs (residues counted from 0), centred; the same for the same seed.
 
     What stacks (`find_stacking`) is one rigid A-form helix, its hairpins closed by ideal loops. Helices are docked one
@@ -44,12 +46,16 @@ def paired_frames(segments: Int64[Tensor, "n"], pairs: Sequence[tuple[int, int]]
     crowding, close to the rest. Then all relax, see `closure.relax`. Other seeds stack and turn the helices of
     junctions otherwise. Strands that no pair holds lie side by side, straight. Which bases pair does not matter. Raises
     DataError for pairs out of range and residues paired twice. The result is cached, see `cache.cached`.
+
+    `core` are frames of residues whose place is known, NaN of all others: they stay together, and what else pairs is
+    docked to them.
     """
-    key = repr((segments.tolist(), sorted(map(tuple, pairs)), seed, _code()))
+    known = "" if core is None else hashlib.sha256(core.translations.numpy().tobytes()).hexdigest()
+    key = repr((segments.tolist(), sorted(map(tuple, pairs)), seed, known, _code()))
     length = len(segments)
     shapes = {"rotations": (length, 3, 3), "translations": (length, 3)}
     digest = hashlib.sha256(key.encode()).hexdigest()[:32]
-    values = cached("layout", digest, shapes, lambda: _laid_out(segments, pairs, seed))
+    values = cached("layout", digest, shapes, lambda: _laid_out(segments, pairs, seed, core))
     return Frames(torch.from_numpy(values["rotations"]), torch.from_numpy(values["translations"]))
 
 
@@ -61,13 +67,22 @@ def _code() -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _laid_out(segments: Int64[Tensor, "n"], pairs: Sequence[tuple[int, int]], seed: int) -> Values:
+def _laid_out(segments: Int64[Tensor, "n"], pairs: Sequence[tuple[int, int]], seed: int, core: Frames | None) -> Values:
     draw = np.random.default_rng(seed)
-    stacking = find_stacking(segments.numpy(), pairs, draw if seed else None)
+    known = torch.zeros(len(segments), dtype=torch.bool) if core is None else core.translations.isfinite().all(dim=-1)
+    pairs = checked_pairs(len(segments), pairs)
+    outside = [pair for pair in pairs if not known[list(pair)].any()]
+    stacking = find_stacking(segments.numpy(), outside, draw if seed else None)
+    across = [(i, j) for i, j in pairs if known[i] != known[j]]
+    stacking = replace(stacking, contacts=[*stacking.contacts, *across])
     owner = torch.tensor([-1 if site is None else site.stack for site in stacking.sites])
     for gap in stacking.hairpins:
         owner[gap.before + 1 : gap.after] = owner[gap.before]
     within = _within_stacks(stacking, owner)
+    if core is not None and known.any():
+        owner[known] = stacking.num_stacks
+        within.rotations[known] = core.rotations[known]
+        within.translations[known] = core.translations[known] - core.translations[known].mean(0)
     stacks = _docked(stacking, owner, within.translations, draw)
     placed = _spanned(stacks[owner.clamp(min=0)].compose(within), owner, segments)
     frames = relax(Layout(segments, owner, stacks, placed, stacking.contacts))
@@ -88,7 +103,7 @@ def _within_stacks(stacking: Stacking, owner: Int64[Tensor, "n"]) -> Frames:
         laid = frames[[gap.before] * len(gap.residues)].compose(loop)
         frames.rotations[gap.before + 1 : gap.after] = laid.rotations
         frames.translations[gap.before + 1 : gap.after] = laid.translations
-    for stack in range(stacking.num_stacks):
+    for stack in owner[owner >= 0].unique():
         frames.translations[owner == stack] -= frames.translations[owner == stack].mean(0)
     return frames
 
@@ -141,12 +156,12 @@ def _docked(
     stacking: Stacking, owner: Int64[Tensor, "n"], within: Float[Tensor, "n 3"], draw: np.random.Generator
 ) -> Frames:
     """Where each stack stands: one after the other, the nearest along the strand first, of equals the largest."""
-    owners, num = owner.tolist(), stacking.num_stacks
+    owners, num = owner.tolist(), int(owner.max()) + 1
     sizes = [owners.count(stack) for stack in range(num)]
     links = _links(stacking, owners)
     placed = torch.full_like(within, torch.nan)
     rotations, centres = torch.eye(3).repeat(num, 1, 1), torch.zeros(num, 3)
-    standing: set[int] = set()
+    standing = {stack for stack in range(num) if not sizes[stack]}  # all of it stands in the core
     while len(standing) < num:
         links = [link for link in links if owners[link.coming] not in standing]
         ready = [link for link in links if owners[link.standing] in standing]
@@ -157,7 +172,7 @@ def _docked(
         if ready:
             here = [link for link in ready if owners[link.coming] == stack]
             rotations[stack], centres[stack] = _best_place(within, placed, mine, here, draw)
-        elif standing:
+        elif not placed.isnan().all():
             edge = placed[~placed.isnan().any(dim=-1), 0].max()
             centres[stack, 0] = edge + ASIDE - within[mine, 0].max()
         placed[mine] = within[mine] @ rotations[stack].mT + centres[stack]

@@ -13,6 +13,7 @@ from monosome.rna.frames import Frames
 from monosome.rna.ipa import StructureModule
 from monosome.rna.losses import NUM_DISTANCE_BINS, NUM_PAE_BINS, NUM_PLDDT_BINS
 from monosome.rna.pair_labels import CLASSES, MIRRORED, NONE
+from monosome.rna.pieces import in_pieces
 from monosome.rna.recipe import BetaRhoModelConfig
 from monosome.rna.start import chained, steps_of
 from monosome.rna.torsion_head import TorsionHead
@@ -73,7 +74,12 @@ class Outputs:
 
 
 class BetaRho(nn.Module):
-    """The network. One chain walks: embed → trunk blocks → structure module → heads, and round again to recycle."""
+    """The network. One chain walks: embed → trunk blocks → structure module → heads, and round again to recycle.
+
+    `rows_at_once` rows of pairs are worked on at a time; 0 takes all.
+    """
+
+    rows_at_once = 0
 
     def __init__(self, config: BetaRhoModelConfig) -> None:
         super().__init__()
@@ -103,6 +109,8 @@ class BetaRho(nn.Module):
         """Frames and logits of a batch; `mask` is 1 where there is a residue, `seeds` fix what is drawn."""
         embedded = self.embed(single, pair, offsets)
         s, z = embedded
+        if self.num_recycles and self.rows_at_once:
+            z = z.clone()  # runs without a graph change it in place
         runs = torch.zeros_like(seeds) + self.num_recycles
         if self.training:
             runs = (uniform(seeds, _RECYCLE_SITE, torch.Size()) * (self.num_recycles + 1)).long()
@@ -134,9 +142,14 @@ class BetaRho(nn.Module):
         self, single: Float[Tensor, "b n f"], pair: Float[Tensor, "b n n g"], offsets: Int64[Tensor, "b n n"]
     ) -> tuple[Float[Tensor, "b n c"], Float[Tensor, "b n n d"]]:
         """The features as single and pair representation."""
-        z = self.embed_pair(pair) + self.embed_offset(offsets)
-        z = z + self.embed_left(single).unsqueeze(2) + self.embed_right(single).unsqueeze(1)
-        return self.embed_single(single), z
+        left, right = self.embed_left(single).unsqueeze(2), self.embed_right(single).unsqueeze(1)
+
+        def embedded(
+            pair: Float[Tensor, "b m n g"], offsets: Int64[Tensor, "b m n"], left: Float[Tensor, "b m 1 d"]
+        ) -> Float[Tensor, "b m n d"]:
+            return self.embed_pair(pair) + self.embed_offset(offsets) + left + right
+
+        return self.embed_single(single), in_pieces(embedded, self.rows_at_once, [pair, offsets, left])
 
     def represent(
         self,
@@ -205,6 +218,8 @@ class Heads(nn.Module):
 class PairHead(nn.Module):
     """Logits of two residues, the same whichever is named first; `mirrored` names each class the other way round."""
 
+    rows_at_once = 0
+
     def __init__(self, pair_channels: int, num_classes: int, mirrored: tuple[int, ...] | None = None) -> None:
         super().__init__()
         self.mirrored = slice(None) if mirrored is None else list(mirrored)
@@ -212,12 +227,14 @@ class PairHead(nn.Module):
 
     def forward(self, pair: Float[Tensor, "b n n d"]) -> Float[Tensor, "b n n k"]:
         """Logits of each class."""
-        logits = self.out(self.norm(pair))
+        logits = in_pieces(lambda pair: self.out(self.norm(pair)), self.rows_at_once, [pair])
         return logits + logits.transpose(1, 2)[..., self.mirrored]
 
 
 class AlignedErrorHead(nn.Module):
     """Logits of the error of residue j as residue i sees it (Suppl. 1.9.7), from pairs and the structure module."""
+
+    rows_at_once = 0
 
     def __init__(self, channels: int, pair_channels: int) -> None:
         super().__init__()
@@ -228,5 +245,9 @@ class AlignedErrorHead(nn.Module):
     def forward(self, single: Float[Tensor, "b n c"], pair: Float[Tensor, "b n n d"]) -> Float[Tensor, "b n n k"]:
         """Logits of each bin; no gradient passes on into the trunk or the structure module."""
         s = self.single_norm(single.detach())
-        mixed = self.norm(pair.detach()) + self.left(s).unsqueeze(2) + self.right(s).unsqueeze(1)
-        return self.out(torch.relu(mixed))
+        left, right = self.left(s).unsqueeze(2), self.right(s).unsqueeze(1)
+
+        def logits(pair: Float[Tensor, "b m n d"], left: Float[Tensor, "b m 1 d"]) -> Float[Tensor, "b m n k"]:
+            return self.out(torch.relu(self.norm(pair) + left + right))
+
+        return in_pieces(logits, self.rows_at_once, [pair.detach(), left])

@@ -144,8 +144,8 @@ def predict_pairing(
     agree with them, and count in the energies (Deigan et al. 2009). A single strand above LONGEST_WHOLE is folded in
     windows: probabilities are means over those that hold the pair (Bernhart et al. 2006), brought down to sums of 1
     where windows disagree, and `structure` is the best one without partners farther apart than SPAN. Several strands
-    are always folded whole. The result is cached in the folder MONOSOME_CACHE, or ~/.cache/monosome, where that can
-    be written. Raises DataError for reactivities that do not fit the sequence.
+    that are longer together are folded each by itself. The result is cached in the folder MONOSOME_CACHE, or
+    ~/.cache/monosome, where that can be written. Raises DataError for reactivities that do not fit the sequence.
     """
     query = _query(sequence, segments, conditions, reactivities)
     values = cached("pairing", query.digest(), {"probabilities": (len(sequence), len(sequence))}, lambda: _fold(query))
@@ -311,6 +311,8 @@ def _query(
 
 
 def _fold(query: _Query) -> Values:
+    if len(query.strands) > 1 and sum(map(len, query.strands)) > LONGEST_WHOLE:
+        return _apart([_fold(strand) for strand in query.each_strand()])
     compound = query.compound(max_bp_span=SPAN if query.is_windowed else -1)
     structure, mfe = compound.mfe()
     if query.is_windowed:
@@ -324,6 +326,19 @@ def _fold(query: _Query) -> Values:
         "structure": np.array(structure.replace("&", "")),
         "energies": np.array([mfe, ensemble_energy]),
         "probabilities": at_most_certain(probabilities) if query.is_windowed else probabilities,
+    }
+
+
+def _apart(strands: Sequence[Values]) -> Values:
+    """Of strands that do not meet."""
+    lengths = [len(strand["probabilities"]) for strand in strands]
+    probabilities = np.zeros((sum(lengths), sum(lengths)), dtype=np.float32)
+    for strand, end, length in zip(strands, np.cumsum(lengths).tolist(), lengths, strict=True):
+        probabilities[end - length : end, end - length : end] = strand["probabilities"]
+    return {
+        "structure": np.array("".join(str(strand["structure"]) for strand in strands)),
+        "energies": np.sum([strand["energies"] for strand in strands], axis=0),
+        "probabilities": probabilities,
     }
 
 

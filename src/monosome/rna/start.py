@@ -64,8 +64,7 @@ def start_frames(
     if start == "identity":
         return Frames.identity((len(segments),))
     if start == "paired":
-        with torch.enable_grad():  # it relaxes by descent, also where a prediction records no gradients
-            return paired_frames(segments, pairs, seed)
+        return paired_frames(segments, pairs, seed)
     helix = helix_frames(len(segments)) if start != "nucleotide" else _usual_strand(bases)
     aside = torch.stack([segments * STRAND_GAP, 0 * segments, 0 * segments], dim=-1)
     places = helix.translations + aside

@@ -1,14 +1,20 @@
 """The trunk: a transformer over residues whose attention is biased by a representation of their pairs."""
 
+from functools import partial
+
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from monosome.rna.dropout import Dropout
+from monosome.rna.pieces import Rows, in_pieces, updated
 from monosome.rna.recipe import BetaRhoModelConfig
 
 Mask = Float[Tensor, "b n"]
+CHANNEL_PARTS = 8
+"""Parts of the hidden channels that triangles are summed over one after another where pairs are worked on in pieces: of
+rna/small at 2,000 nt each holds 0.25 GiB beside pairs of 0.95 GiB."""
 
 
 class PairBiasedAttention(nn.Module):
@@ -24,12 +30,13 @@ class PairBiasedAttention(nn.Module):
         self.out = zeroed(nn.Linear(channels, channels))
 
     def forward(
-        self, single: Float[Tensor, "b n c"], pair: Float[Tensor, "b n n d"], mask: Mask
+        self, single: Float[Tensor, "b n c"], pair: Float[Tensor, "b n n d"], mask: Mask, num_rows: int = 0
     ) -> Float[Tensor, "b n c"]:
-        """The update of the single representation."""
+        """The update of the single representation; `num_rows` rows of pairs are worked on at a time, 0 takes all."""
         normed = self.norm(single)
         q, k, v = (split_heads(x, self.num_heads) for x in self.to_qkv(normed).chunk(3, dim=-1))
-        bias = self.bias(pair).permute(0, 3, 1, 2) + key_bias(mask)
+        biases = in_pieces(self.bias, num_rows, [pair])
+        bias = biases.permute(0, 3, 1, 2) + key_bias(mask)
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.to(q.dtype))
         merged = mixed.transpose(1, 2).flatten(2)
         return self.out(torch.sigmoid(self.gate(normed)) * merged)
@@ -59,15 +66,24 @@ class OuterProduct(nn.Module):
         self.out = zeroed(nn.Linear(hidden * hidden, pair_channels))
 
     def forward(self, single: Float[Tensor, "b n c"], mask: Mask) -> Float[Tensor, "b n n d"]:
-        """The update of the pair representation.
+        """The update of the pair representation."""
+        return self.of_rows(*self.factors(single, mask))
 
-        The output weights are folded into the left factor first: the (b, n, n, hidden²) products are never held.
+    def factors(
+        self, single: Float[Tensor, "b n c"], mask: Mask
+    ) -> tuple[Float[Tensor, "b n d k"], Float[Tensor, "b n k"]]:
+        """Both projections, the output weights folded into the left one.
+
+        So the (b, n, n, hidden²) products are never held.
         """
         normed = self.norm(single)
         left, right = self.left(normed) * mask.unsqueeze(-1), self.right(normed) * mask.unsqueeze(-1)
         weights = self.out.weight.view(-1, left.shape[-1], right.shape[-1])
-        folded = torch.einsum("bip,dpq->bidq", left, weights)
-        return torch.einsum("bidq,bjq->bijd", folded, right) + self.out.bias
+        return torch.einsum("bip,dpq->bidq", left, weights), right
+
+    def of_rows(self, left: Float[Tensor, "b m d k"], right: Float[Tensor, "b n k"]) -> Float[Tensor, "b m n d"]:
+        """The update of the rows of the left factors."""
+        return torch.einsum("bidq,bjq->bijd", left, right) + self.out.bias
 
 
 class TriangleMultiplication(nn.Module):
@@ -90,17 +106,44 @@ class TriangleMultiplication(nn.Module):
         a, b, c, d = edges.chunk(4, dim=-1)
         outgoing = torch.einsum("bikh,bjkh->bijh", a, b)
         incoming = torch.einsum("bkih,bkjh->bijh", c, d)
-        mixed = self.mixed_norm(torch.cat([outgoing, incoming], dim=-1))
-        return torch.sigmoid(self.gate(normed)) * self.out(mixed)
+        return self._update(normed, torch.cat([outgoing, incoming], dim=-1))
+
+    def sums(self, pair: Float[Tensor, "b n n d"], mask: Mask, num_rows: int) -> list[Float[Tensor, "b n n _"]]:
+        """Sums over the outgoing edges, then over the incoming ones, with `num_rows` rows worked on at a time.
+
+        Where no graph is made, and so edges are not kept, they are made of a few hidden channels at a time.
+        """
+        outgoing, incoming = list[Tensor](), list[Tensor]()
+        numbers = torch.arange(self.edges.out_features, device=pair.device).view(4, -1)
+        for channels in numbers.tensor_split(1 if torch.is_grad_enabled() else CHANNEL_PARTS, dim=1):
+            edges = in_pieces(partial(self._edges, channels.flatten(), mask), num_rows, [pair, mask])
+            a, b, c, d = edges.permute(0, 3, 1, 2).chunk(4, dim=1)
+            outgoing.append((a @ b.mT).permute(0, 2, 3, 1))
+            incoming.append((c.mT @ d).permute(0, 2, 3, 1))
+        return [*outgoing, *incoming]
+
+    def of_rows(self, pair: Float[Tensor, "b m n d"], *sums: Float[Tensor, "b m n _"]) -> Float[Tensor, "b m n d"]:
+        """The update of some rows, from these rows of what `sums` gives."""
+        return self._update(self.norm(pair), torch.cat(sums, dim=-1))
+
+    def _edges(
+        self, channels: Int64[Tensor, "h"], mask: Mask, pair: Float[Tensor, "b m n d"], row_mask: Float[Tensor, "b m"]
+    ) -> Float[Tensor, "b m n h"]:
+        normed, layers = self.norm(pair), (self.edge_gates, self.edges)
+        gates, values = (F.linear(normed, each.weight[channels], each.bias[channels]) for each in layers)
+        return torch.sigmoid(gates) * values * (row_mask.unsqueeze(2) * mask.unsqueeze(1)).unsqueeze(-1)
+
+    def _update(self, normed: Float[Tensor, "b m n d"], mixed: Float[Tensor, "b m n h"]) -> Float[Tensor, "b m n d"]:
+        return torch.sigmoid(self.gate(normed)) * self.out(self.mixed_norm(mixed))
 
 
 class TriangleAttention(nn.Module):
     """Each pair looks at the pairs that start, or end, where it does (Suppl. Alg. 13; 14 with `ending`).
 
-    Row by row, so that of the n × n × n logits only `rows_at_once` rows are held.
+    Row by row, so that of the n × n × n logits only `logits_at_once` rows are held.
     """
 
-    rows_at_once = 32
+    logits_at_once = 32
 
     def __init__(self, pair_channels: int, num_heads: int, *, ending: bool) -> None:
         super().__init__()
@@ -113,12 +156,28 @@ class TriangleAttention(nn.Module):
 
     def forward(self, pair: Float[Tensor, "b n n d"], mask: Mask) -> Float[Tensor, "b n n d"]:
         """The update of the pair representation."""
-        normed = self.norm(pair.transpose(1, 2) if self.ending else pair)
-        bias = self.bias(normed).permute(0, 3, 1, 2) + key_bias(mask)
-        parts = [self._rows(rows, bias) for rows in normed.split(self.rows_at_once, dim=1)]
-        mixed = torch.cat(parts, dim=1)
-        update = self.out(torch.sigmoid(self.gate(normed)) * mixed)
-        return update.transpose(1, 2) if self.ending else update
+        turned = self.turned(pair)
+        normed = self.norm(turned)
+        return self.turned(self._update(normed, self._bias(self.bias(normed), mask)))
+
+    def turned(self, pair: Float[Tensor, "b n n d"]) -> Float[Tensor, "b n n d"]:
+        """The pairs with the side that is looked from first, and back again."""
+        return pair.transpose(1, 2) if self.ending else pair
+
+    def pair_bias(self, turned: Float[Tensor, "b n n d"], mask: Mask, num_rows: int) -> Float[Tensor, "b h n n"]:
+        """The bias of turned pairs, of which `num_rows` rows are worked on at a time."""
+        return self._bias(in_pieces(lambda each: self.bias(self.norm(each)), num_rows, [turned]), mask)
+
+    def of_rows(self, turned: Float[Tensor, "b m n d"], bias: Float[Tensor, "b h n n"]) -> Float[Tensor, "b m n d"]:
+        """The update of some rows of turned pairs."""
+        return self._update(self.norm(turned), bias)
+
+    def _bias(self, logits: Float[Tensor, "b n n h"], mask: Mask) -> Float[Tensor, "b h n n"]:
+        return logits.permute(0, 3, 1, 2) + key_bias(mask)
+
+    def _update(self, normed: Float[Tensor, "b m n d"], bias: Float[Tensor, "b h n n"]) -> Float[Tensor, "b m n d"]:
+        mixed = torch.cat([self._rows(rows, bias) for rows in normed.split(self.logits_at_once, dim=1)], dim=1)
+        return self.out(torch.sigmoid(self.gate(normed)) * mixed)
 
     def _rows(self, rows: Float[Tensor, "b m n d"], bias: Float[Tensor, "b h n n"]) -> Float[Tensor, "b m n d"]:
         q, k, v = (x.unflatten(-1, (self.num_heads, -1)).transpose(2, 3) for x in self.to_qkv(rows).chunk(3, dim=-1))
@@ -127,7 +186,12 @@ class TriangleAttention(nn.Module):
 
 
 class TrunkBlock(nn.Module):
-    """One block: residues look at each other through the pairs, then the pairs at the residues and at each other."""
+    """One block: residues look at each other through the pairs, then the pairs at the residues and at each other.
+
+    `rows_at_once` rows of pairs are worked on at a time; 0 takes all.
+    """
+
+    rows_at_once = 0
 
     def __init__(self, config: BetaRhoModelConfig, number: int) -> None:
         super().__init__()
@@ -144,21 +208,47 @@ class TrunkBlock(nn.Module):
             self.starting = TriangleAttention(d, config.num_heads, ending=False)
             self.ending = TriangleAttention(d, config.num_heads, ending=True)
             self.drop_starting = Dropout(config.dropout, 4 * number + 2, shared=(0,))
-            self.drop_ending = Dropout(config.dropout, 4 * number + 3, shared=(1,))
+            self.drop_ending = Dropout(config.dropout, 4 * number + 3, shared=(0,))  # of turned pairs
 
     def forward(
         self, single: Float[Tensor, "b n c"], pair: Float[Tensor, "b n n d"], mask: Mask, seeds: Int64[Tensor, "b"]
     ) -> tuple[Float[Tensor, "b n c"], Float[Tensor, "b n n d"]]:
-        """Both representations, updated; `seeds` fix what is dropped."""
-        single = single + self.drop_single(self.attention(single, pair, mask), seeds)
+        """Both representations, updated; `seeds` fix what is dropped.
+
+        In pieces, and where no graph is made, `pair` itself is changed.
+        """
+        single = single + self.drop_single(self.attention(single, pair, mask, self.rows_at_once), seeds)
         single = single + self.transition(single)
+        if self.rows_at_once:
+            return single, self._in_pieces(single, pair, mask, seeds)
         pair = pair + self.outer(single, mask)
         pair = pair + self.drop_triangle(self.triangle(pair, mask), seeds)
-        if self.starting and self.ending:
-            pair = pair + self.drop_starting(self.starting(pair, mask), seeds)
-            pair = pair + self.drop_ending(self.ending(pair, mask), seeds)
-        pair = pair + self.pair_transition(pair)
-        return single, pair
+        for attention, drop in self._attentions():
+            pair = pair + attention.turned(drop(attention.turned(attention(pair, mask)), seeds))
+        return single, pair + self.pair_transition(pair)
+
+    def _in_pieces(
+        self, single: Float[Tensor, "b n c"], pair: Float[Tensor, "b n n d"], mask: Mask, seeds: Int64[Tensor, "b"]
+    ) -> Float[Tensor, "b n n d"]:
+        def dropped(drop: nn.Module, update: Rows) -> Rows:
+            return lambda *given: drop(update(*given), seeds)  # alike in all rows
+
+        num_rows = self.rows_at_once
+        left, right = self.outer.factors(single, mask)
+        pair = updated(lambda _, *factors: self.outer.of_rows(*factors), num_rows, pair, [left], right)
+        sums = self.triangle.sums(pair, mask, num_rows)
+        pair = updated(dropped(self.drop_triangle, self.triangle.of_rows), num_rows, pair, sums)
+        del sums
+        for attention, drop in self._attentions():
+            turned = attention.turned(pair)
+            bias = attention.pair_bias(turned, mask, num_rows)
+            pair = attention.turned(updated(dropped(drop, attention.of_rows), num_rows, turned, (), bias))
+        return updated(self.pair_transition, num_rows, pair)
+
+    def _attentions(self) -> list[tuple[TriangleAttention, Dropout]]:
+        if self.starting is None or self.ending is None:
+            return []
+        return [(self.starting, self.drop_starting), (self.ending, self.drop_ending)]
 
 
 def zeroed(linear: nn.Linear) -> nn.Linear:

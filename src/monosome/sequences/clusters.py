@@ -31,8 +31,7 @@ def cluster(sequences: Sequence[str], k: int, min_shared: float) -> list[int]:
     than k link to equal ones only. Time grows with the sum over k-mers of the square of the number of their sequences:
     near-linear where most k-mers are rare (k ≥ 6 for proteins, k ≥ 9 for RNA).
     """
-    if not 0 < min_shared <= 1:
-        raise ValueError(f"min_shared is {min_shared}, and must be above 0 and at most 1")
+    _require_share(min_shared)
     distinct = sorted({sequence.upper() for sequence in sequences})
     index = index_kmers(distinct, k)
     parents = np.arange(len(distinct))
@@ -41,6 +40,33 @@ def cluster(sequences: Sequence[str], k: int, min_shared: float) -> list[int]:
         linked = portion.shared >= needed
         _join(parents, portion.first[linked], portion.second[linked])
     return _numbered(sequences, distinct, parents)
+
+
+def representatives(sequences: Sequence[str], k: int, min_shared: float) -> list[int]:
+    """Indices, rising, of sequences of which no two are linked as `cluster` links them: the longest of those alike.
+
+    Greedy, as CD-HIT is (Li & Godzik 2006): the longest first, each kept unless it is linked to one that is kept; of
+    equal length the alphabetically first, of equal sequences the first. Limits and time: those of `cluster`.
+    """
+    _require_share(min_shared)
+    upper = [sequence.upper() for sequence in sequences]
+    first_of = {sequence: number for number, sequence in reversed(list(enumerate(upper)))}
+    distinct = sorted(first_of, key=lambda sequence: (-len(sequence), sequence))
+    index = index_kmers(distinct, k)
+    kept = np.ones(len(distinct), dtype=bool)
+    # Pairs come by rising `first`, which is the later of the two: whether `second` is kept is known by then.
+    for portion in index.shared_counts():
+        linked = portion.shared >= min_shared * np.minimum(
+            index.num_kmers[portion.first], index.num_kmers[portion.second]
+        )
+        for first, second in zip(portion.first[linked].tolist(), portion.second[linked].tolist(), strict=True):
+            kept[first] &= ~kept[second]
+    return sorted(first_of[distinct[at]] for at in np.flatnonzero(kept))
+
+
+def _require_share(min_shared: float) -> None:
+    if not 0 < min_shared <= 1:
+        raise ValueError(f"min_shared is {min_shared}, and must be above 0 and at most 1")
 
 
 def cluster_by_identity(sequences: Sequence[str], alphabet: Alphabet, min_identity: float = MIN_IDENTITY) -> list[int]:

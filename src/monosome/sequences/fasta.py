@@ -47,20 +47,23 @@ def read_fasta(path: Path) -> list[Record]:
     return list(iter_fasta(path))
 
 
-def iter_fasta(path: Path) -> Iterator[Record]:
-    """The records of a FASTA file one by one, with the errors of `read_fasta`; only the names are kept in memory."""
+def iter_fasta(path: Path, *, unique: bool = True) -> Iterator[Record]:
+    """The records of a FASTA file one by one, with the errors of `read_fasta`; only the names are kept in memory.
+
+    Without `unique` not even they are, and a name may come twice.
+    """
     first_lines: dict[str, int] = {}
-    with _text(path) as lines:
+    number = 0
+    with open_text(path) as lines:
         for number, record in _records(lines, path):
-            if record.id in first_lines:
-                earlier = first_lines[record.id]
+            earlier = first_lines.setdefault(record.id, number) if unique else number
+            if earlier != number:
                 raise DataError(
                     f"{path}, line {number}: the name {record.id!r} was used before, on line {earlier}",
                     "give every record its own name",
                 )
-            first_lines[record.id] = number
             yield record
-    if not first_lines:
+    if not number:
         raise DataError(f"{path} is empty", _FORM)
 
 
@@ -114,7 +117,8 @@ def _record(header: str, parts: list[str], place: str) -> Record:
 
 
 @contextmanager
-def _text(path: Path) -> Iterator[io.TextIOWrapper]:
+def open_text(path: Path) -> Iterator[io.TextIOWrapper]:
+    """The text of a file, plain or gzipped; raises DataError where there is none and where the gzip is damaged."""
     if not path.is_file():
         what = "a folder, not a file" if path.is_dir() else "not there"
         raise DataError(f"{path} is {what}", "give the path of a FASTA file, plain or gzipped")

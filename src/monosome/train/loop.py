@@ -41,7 +41,7 @@ from monosome.train.memory import Fitting
 from monosome.train.micro_batches import Held, MicroBatches, Place
 from monosome.train.precision import autocast, check, process_settings
 from monosome.train.saturation import Saturation
-from monosome.train.savers import recomputed
+from monosome.train.savers import recomputed, work_in_pieces
 from monosome.train.step import Figures, Learner, MicroBatch
 
 
@@ -91,6 +91,7 @@ class Trainer:
             absent = begin_with(model, Path(self.config.train.initial).expanduser())
             if absent:
                 print(f"note: {len(absent)} new layers begin at random: {', '.join(absent[:3])} …", file=sys.stderr)
+        work_in_pieces(model, self.config.execution.rows_at_once)
         return model.to(self.device.torch_device)
 
     @cached_property
@@ -221,14 +222,16 @@ class _Run:
         return figures
 
     def _attempt(self, step: int, parts: list[list[int]]) -> Figures | None:
-        """The step's figures; None where memory ran out before anything changed, and half as many at once may fit.
+        """The step's figures; None where nothing changed and the step is to be taken again.
 
+        Either its gradient left fp16's range, or memory ran out and half as many at once may fit.
         The examples of a step stay the same: only how many are computed at once is halved, for the rest of the run and,
         where the recipe leaves it to the machine, for later ones.
         """
         try:
             with self.fitting.explained(f"in step {step + 1}", self.config.execution):
-                return self.learner.step(step, self._micro_batches(step, parts)).read()
+                sums = self.learner.step(step, self._micro_batches(step, parts))
+                return None if sums.overflowed else sums.read()
         except HardwareError as error:
             half = self.fitting.number // 2
             if not half or self.learner.is_updating:

@@ -6,7 +6,6 @@ ended corrects it; runs read it where execution.micro_batch is "auto".
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from monosome.atomic import write_text
 from monosome.config import Config, fingerprint
 from monosome.hardware.detect import Device
+from monosome.places import cache_folder
 
 _INDIFFERENT = {"micro_batch", "evaluate_every", "save_every", "keep_checkpoints", "log_every", "tensorboard", "wandb"}
 """Settings of execution that change nothing in what a step takes, or are what is looked for."""
@@ -93,10 +93,9 @@ class Place:
 
     @property
     def path(self) -> Path:
-        """A file in $MONOSOME_CACHE, else in ~/.cache/monosome, named by all that the table depends on."""
-        folder = os.environ.get("MONOSOME_CACHE") or Path.home() / ".cache" / "monosome"
+        """A file of the cache folder, named by all that the table depends on."""
         digest = hashlib.sha256(json.dumps(self._conditions(), sort_keys=True).encode()).hexdigest()
-        return Path(folder).expanduser() / "micro_batches" / f"{digest[:16]}.json"
+        return cache_folder() / "micro_batches" / f"{digest[:16]}.json"
 
     def load(self) -> MicroBatches | None:
         """The table, where there is a whole one."""

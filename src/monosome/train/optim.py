@@ -66,6 +66,8 @@ def _lion_update(weights: list[Tensor], momenta: list[Tensor], group: dict[str, 
 
 
 Optimizers = tuple[torch.optim.Optimizer, ...]
+_TABLES = {"qmap1": "dynamic", "qmap2": "udynamic"}
+"""States of bitsandbytes that are one table for all weights, and its names of these tables."""
 
 
 def optimizers_for(model: nn.Module, config: OptimConfig, *, fused: bool) -> Optimizers:
@@ -88,11 +90,25 @@ def optimizers_for(model: nn.Module, config: OptimConfig, *, fused: bool) -> Opt
             return (torch.optim.Adam(groups, **adam),)
         case "adamw":
             return (torch.optim.AdamW(groups, **adam),)
+        case "adamw8bit":
+            return (_eight_bits()(groups, config.learning_rate, config.betas, config.eps),)
         case "muon":
             embeddings = {part.weight for part in model.modules() if isinstance(part, nn.Embedding)}
             matrices, others = _parted(groups, lambda weight: weight.ndim == 2 and weight not in embeddings)
             muon = _muon(matrices, config) if matrices else ()
             return (*muon, torch.optim.AdamW(others, **adam)) if others else muon
+
+
+def _eight_bits() -> Callable[..., torch.optim.Optimizer]:
+    """AdamW whose states take 8 bits in blocks of 256 (Dettmers et al., arXiv 2110.02861).
+
+    Weights of fewer than 4,096 numbers keep 32.
+    """
+    try:
+        from bitsandbytes.optim import AdamW8bit
+    except ImportError as error:
+        raise ConfigError("optim.name=adamw8bit needs bitsandbytes", "pip install 'monosome[bits]'") from error
+    return AdamW8bit
 
 
 def _muon(groups: list[Group], config: OptimConfig) -> Optimizers:
@@ -188,10 +204,11 @@ def optimizer_state(optimizers: Optimizers, model: nn.Module) -> State:
     """The optimisers' tensors under "weight's name/state's name", ready for safetensors."""
     names: dict[Tensor, str] = {weight: name for name, weight in model.named_parameters()}
     return {
-        f"{names[weight]}/{key}": tensor
+        f"{names[weight]}/{key}": torch.as_tensor(value)
         for optimizer in optimizers
         for weight, state in optimizer.state.items()
-        for key, tensor in state.items()
+        for key, value in state.items()
+        if key not in _TABLES
     }
 
 
@@ -209,3 +226,14 @@ def load_optimizer_state(optimizers: Optimizers, model: nn.Module, saved: State)
             if weights[name] in numbers:
                 states.setdefault(numbers[weights[name]], {})[part] = tensor
         optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
+        if hasattr(optimizer, "name2qmap"):
+            _complete_eight_bits(optimizer)
+
+
+def _complete_eight_bits(optimizer: Any) -> None:
+    """Give states of bitsandbytes what they have besides tensors of their own: steps as plain numbers, and tables."""
+    optimizer.fill_qmap()
+    for weight, state in optimizer.state.items():
+        state["step"] = int(state["step"])
+        if "absmax1" in state:
+            state |= {key: optimizer.name2qmap[name].to(weight.device) for key, name in _TABLES.items()}

@@ -8,6 +8,10 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+PREDICTED_ROWS = 64
+"""Rows of pairs that prediction works on at a time where the recipe names none: a third of the memory in the same time
+(benchmarks/savers.json), and less time on short chains."""
+
 
 @contextmanager
 def recomputed(blocks: Sequence[nn.Module], enabled: bool = True) -> Iterator[None]:
@@ -33,3 +37,10 @@ def _recomputing(forward: Callable[..., Any]) -> Callable[..., Any]:
         return checkpoint(forward, *args, use_reentrant=False, **kwargs)
 
     return run
+
+
+def work_in_pieces(model: nn.Module, num_rows: int) -> None:
+    """Let the modules that can work on a few rows at a time do so; 0 lets them take all at once. Exact to rounding."""
+    for module in model.modules():
+        if hasattr(module, "rows_at_once"):
+            module.rows_at_once = num_rows  # type: ignore[assignment]

@@ -14,6 +14,7 @@ from monosome.hardware.detect import Device
 from monosome.task import Batch, Loss, Task
 from monosome.train.balance import Balance, add_gradients, gradient_norms
 from monosome.train.checkpoint import load_state, load_tensors
+from monosome.train.offload import Offload
 from monosome.train.optim import (
     Average,
     State,
@@ -24,7 +25,8 @@ from monosome.train.optim import (
     optimizers_for,
     set_learning_rate,
 )
-from monosome.train.precision import autocast
+from monosome.train.precision import LossScale, autocast
+from monosome.train.savers import work_in_pieces
 from monosome.train.schedules import Plateau, average_decay, learning_rate
 
 
@@ -51,6 +53,8 @@ class Sums:
     weights: Mapping[str, float] = field(default_factory=dict)
     """What each term counts."""
     learning_rate: float = 0.0
+    overflowed: bool = False
+    """Whether the gradient left fp16's range, so that nothing was learned: the step is to be taken again."""
 
     def add(self, loss: Loss, weighted: Float[Tensor, ""]) -> None:
         """Add a micro-batch."""
@@ -102,6 +106,9 @@ class Learner:
         self.balance, self.plateau = Balance(config.loss), Plateau(config.optim.plateau_steps)
         self.trainable = [weight for weight in model.parameters() if weight.requires_grad]
         self.optimizers = optimizers_for(model, config.optim, fused=bool(config.numerics.fused_optimizer))
+        self.offload = Offload(device.torch_device) if config.execution.offload_optimizer else None
+        self.scale = LossScale(config.numerics)
+        work_in_pieces(model, config.execution.rows_at_once)
         self.average = Average(model) if config.train.ema_decay else None
         self.is_updating = False
         """Whether the last step got as far as to change anything: until then it can be taken again."""
@@ -122,19 +129,30 @@ class Learner:
                 weighted = loss.weighted(weights)
             if self.balance.measures_gradients(step):
                 add_gradients(gradients, loss, learned, (name for name, weight in weights.items() if weight))
-            weighted.backward()
+            (weighted * self.scale.value).backward()
             sums.add(loss, weighted)
+        sums.grad_norm = normalise_and_clip(self.trainable, sums.count * self.scale.value, optim.clip_norm)
+        sums.overflowed = self._overflows(sums)
+        if sums.overflowed:
+            self.abandon()
+            return sums
         self.is_updating = True
         self._observe(sums, gradients)
-        sums.grad_norm = normalise_and_clip(self.trainable, sums.count, optim.clip_norm)
         sums.learning_rate = learning_rate(optim, train.steps, step, self.plateau.factor)
         set_learning_rate(self.optimizers, sums.learning_rate)
-        for optimizer in self.optimizers:
-            optimizer.step()
-            optimizer.zero_grad()
+        self.update()
         if self.average:
             self.average.update(self.model, average_decay(train.ema_decay, step))
         return sums
+
+    def update(self) -> None:
+        """Change the weights by their gradients, and drop these."""
+        for optimizer in self.optimizers:
+            if self.offload:
+                self.offload.step(optimizer)
+            else:
+                optimizer.step()
+            optimizer.zero_grad()
 
     def abandon(self) -> None:
         """Drop what an unfinished step has added up, and hand the memory back."""
@@ -142,6 +160,10 @@ class Learner:
             optimizer.zero_grad()
         if self.device.torch_device.type == "cuda":
             torch.cuda.empty_cache()  # pieces of the size that did not fit are of no use to smaller ones
+
+    def _overflows(self, sums: Sums) -> bool:
+        """Whether the gradient left fp16's range."""
+        return self.scale.overflows(torch.stack(sums.losses).sum(), torch.as_tensor(sums.grad_norm))
 
     def _observe(self, sums: Sums, gradients: dict[str, list[Tensor]]) -> None:
         """Tell the balance and the plateau what the terms did in this step, where they want to know."""
@@ -176,6 +198,8 @@ class Learner:
         if self.average:
             load_state(self.average.model, load_tensors(checkpoint, "ema"), checkpoint)
         load_optimizer_state(self.optimizers, self.model, load_tensors(checkpoint, "optimizer"))
+        if self.offload:
+            self.offload.bring_home(self.optimizers)
         if self.config.loss.balance != "fixed":
             self.balance.restore(load_tensors(checkpoint, "balance"))
         if self.config.optim.schedule == "plateau":

@@ -99,3 +99,21 @@ def test_a_secondary_structure_is_taken_as_given(tmp_path: Path, checkpoint: Pat
         _fold(_fasta(tmp_path, "a", "b"), tmp_path / "more", checkpoint, given=Given(secondary=tmp_path / "x.db"))
     with pytest.raises(DataError, match="no input for an alignment"):
         _fold(_fasta(tmp_path, "one"), tmp_path / "msa", checkpoint, given=Given(msa=tmp_path / "x.fasta"))
+
+
+def test_strands_of_a_molecule_are_chains_of_one_file(checkpoint: Path, tmp_path: Path) -> None:
+    """Two records of one name, and the same typed with `&`: no bond between them, chains A and B, numbered from 1."""
+    fasta = tmp_path / "targets.fasta"
+    fasta.write_text(">duplex\nGGCGAACUGC\n>one\nGGGAAACCC\n>duplex\nGCAGUUCGCC\n")
+    _fold(str(fasta), tmp_path / "out", checkpoint, format="pdb")
+    _fold("GGCGAACUGC&GCAGUUCGCC", tmp_path / "typed", checkpoint, format="pdb")
+    files = [tmp_path / "out" / "duplex", tmp_path / "typed" / "query"]
+    first, typed = (gemmi.read_structure(str(folder / "model_1.pdb"))[0] for folder in files)
+    assert [(chain.name, len(chain)) for chain in first] == [("A", 10), ("B", 10)]
+    assert [chain[0].seqid.num for chain in first] == [1, 1]
+    assert first["B"][9]["C1'"][0].pos.tolist() == typed["B"][9]["C1'"][0].pos.tolist()
+    confidence = json.loads((files[0] / "confidence.json").read_text())
+    assert confidence["sequence"] == "GGCGAACUGC&GCAGUUCGCC"
+    assert confidence["strands"] == [{"chain": "A", "length": 10}, {"chain": "B", "length": 10}]
+    assert confidence["models"][0]["secondary_structure"].count("(") == 10
+    assert (tmp_path / "out" / "one" / "model_1.pdb").is_file()

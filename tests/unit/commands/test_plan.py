@@ -83,13 +83,14 @@ def test_the_fewest_savers_that_fit():
     """The CPU's settings recompute nothing: memory just below what they need leaves but the saver."""
     task = task_for(override(read_recipe("rna/micro"), TINY))
     found = plan.plan_for(task, "cpu", [48])
-    assert plan.optimised(found)["settings"] == ["execution.checkpoint_blocks=false", "execution.micro_batch=2"]
+    off = ["execution.rows_at_once=0", "execution.checkpoint_blocks=false", "execution.micro_batch=2"]
+    assert plan.optimised(found)["settings"] == off
     tight = replace(found, memory=Memory(round(found.one[48].peak_bytes) - 1, 0, 0.0))
     saved = plan.optimised(tight)
     assert [each["micro_batch"] > 0 for each in saved["tried"]] == [False, True]
-    assert saved["settings"][0] == "execution.checkpoint_blocks=true"
+    assert saved["settings"][1] == "execution.checkpoint_blocks=true"
     none = plan.optimised(replace(found, memory=Memory(1, 0, 0.0)))
-    assert (none["settings"], len(none["tried"])) == ([], 2)
+    assert (none["settings"], len(none["tried"])) == ([], 4)
 
 
 def test_the_table_for_people(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):

@@ -41,10 +41,12 @@ def measured(task: ToyTask, step: Step) -> int:
         (),
         ("execution.checkpoint_blocks=true",),
         ("numerics.precision=bf16",),
+        ("numerics.precision=fp16",),
         ("optim.name=lion", "train.ema_decay=0"),
+        ("execution.offload_optimizer=true",),
         ("optim.frozen_until.blocks=1000",),
     ],
-    ids=["plain", "recomputed", "bf16", "lion", "frozen"],
+    ids=["plain", "recomputed", "bf16", "fp16", "lion", "offloaded", "frozen"],
 )
 @pytest.mark.parametrize("accumulates", [False, True])
 def test_the_estimate_is_what_is_allocated(settings: tuple[str, ...], accumulates: bool):
@@ -90,3 +92,12 @@ def test_nothing_is_computed_for_real():
         training_step(task, resolved(task), Step(150, 64))
     assert found.peak() < 2**20
     assert torch.empty(0).device.type == "cpu"
+
+
+def test_on_a_card_offloaded_states_are_in_the_peak_by_portions_only(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("monosome.train.offload.PORTION_BYTES", 50_000)
+    task = toy_task(*WIDE, "execution.device=cuda", "train.ema_decay=0")
+    offloaded = toy_task(*WIDE, "execution.device=cuda", "train.ema_decay=0", "execution.offload_optimizer=true")
+    here, home = (training_step(each, resolved(each), Step(8, 1)) for each in (task, offloaded))
+    assert "optimizer" not in home.parts or home.parts["optimizer"] < 100, "counters alone stay"
+    assert home.peak_bytes < here.peak_bytes - here.parts["optimizer"] / 2

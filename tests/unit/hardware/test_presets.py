@@ -66,7 +66,7 @@ def test_a_smaller_unknown_card_gets_a_smaller_micro_batch():
 @pytest.mark.parametrize("capability", [(5, 2), (6, 0), (6, 1), (7, 0), (7, 5)])
 @pytest.mark.parametrize("gib", [4, 16, 24, 48, 80])
 def test_no_bf16_and_no_tf32_before_ampere(capability: tuple[int, int], gib: float):
-    assert preset(card(capability, gib)).numerics["precision"] == "fp32"
+    assert preset(card(capability, gib)).numerics["precision"] == ("fp16" if capability >= (7, 0) else "fp32")
     assert preset(card(capability, gib)).numerics["tf32"] is False
 
 

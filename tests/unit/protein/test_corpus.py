@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from monosome.errors import DataError
-from monosome.protein.corpus import ProteinSource, cache_folder, corpus, trained_tokenizer
+from monosome.places import cache_folder
+from monosome.protein.corpus import ProteinSource, corpus, trained_tokenizer
 from monosome.protein.recipe import ProteinDataConfig
 from monosome.protein.tokens import ProteinTokenizer
 from monosome.sequences.fasta import Record, write_fasta
@@ -85,7 +86,7 @@ def test_other_letters(natural: list[str], tmp_path: Path, capsys: pytest.Captur
         chosen(tmp_path)
     assert "data.other_letters=skip" in caught.value.hint
     assert chosen(tmp_path, other_letters="skip") == {natural[0], natural[1]}
-    assert "1 proteins" in capsys.readouterr().err
+    assert "train.fasta left out: 1 with letters beyond the 20\n" in capsys.readouterr().err
     assert chosen(tmp_path, other_letters="keep") == {natural[0], "MKXT", natural[1]}
 
 
@@ -122,3 +123,43 @@ def test_natural_proteins_are_those_of_uniprot(data_folder: Path, natural: list[
                 assert ours[accession] in record.sequence, accession
                 num_equal += ours[accession] == record.sequence
     assert num_equal >= 38
+
+
+def test_lengths_and_duplicates_are_left_out_when_asked(
+    natural: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    write(tmp_path / "train.fasta", [*natural, *natural[:5]])
+    short = {one for one in natural if len(one) < 60}
+    long = {one for one in natural if len(one) > 150}
+    found = chosen(tmp_path, min_length=60, max_length=150, duplicates="drop")
+    assert found == set(natural) - short - long
+    repeated = sum(60 <= len(one) <= 150 for one in natural[:5])
+    words = f"{len(long)} of more than 150 residues, {len(short)} of fewer than 60 residues, {repeated} like others"
+    assert capsys.readouterr().err == f"note: proteins of {tmp_path / 'train.fasta'} left out: {words}\n"
+
+
+def test_of_near_duplicates_the_longest_stays(natural: list[str], tmp_path: Path):
+    write(tmp_path / "train.fasta", [one[3:] for one in natural] + natural)
+    apart = chosen(tmp_path, max_identity=0.9)
+    assert apart < set(natural)
+    assert len(apart) > 60
+    assert len(chosen(tmp_path, duplicates="drop")) == 2 * len(natural)
+    assert chosen(tmp_path, max_identity=0.9, proportion=0.3) <= apart, "shares are drawn from what stays"
+
+
+def test_filters_that_are_not_set_change_no_name(tokenizer: ProteinTokenizer):
+    plain = corpus(ProteinSource(ProteinDataConfig(block_length=64)), "train", tokenizer)
+    written_out = ProteinDataConfig(block_length=64, min_length=0, max_identity=1.0)
+    assert corpus(ProteinSource(written_out), "train", tokenizer).content_hash == plain.content_hash
+    shorter = corpus(ProteinSource(ProteinDataConfig(block_length=64, max_length=100)), "train", tokenizer)
+    assert shorter.content_hash != plain.content_hash
+    assert 0 < shorter.num_proteins < plain.num_proteins
+
+
+def test_names_may_repeat_in_training_alone(natural: list[str], tmp_path: Path):
+    twice = f">a\n{natural[0]}\n>a\n{natural[1]}\n"
+    (tmp_path / "train.fasta").write_text(twice)
+    (tmp_path / "valid.fasta").write_text(twice)
+    assert chosen(tmp_path) == set(natural[:2])
+    with pytest.raises(DataError, match="'a' was used before"):
+        chosen(tmp_path, "valid")

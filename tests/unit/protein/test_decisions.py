@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from monosome.errors import DataError
-from monosome.protein.decisions import Decision, by_ladder, by_threshold
+from monosome.protein.decisions import Decision, by_ladder, by_threshold, decide, size_of
 
 PLANNED = {
     "loss.temperature": 2.0,
@@ -75,7 +75,22 @@ def test_what_cannot_be_judged_is_refused():
         by_threshold({"metrics": {}}, "tiny", {})
     with pytest.raises(DataError, match="no student size"):
         by_threshold(report(1.0), "huge", {})
-    with pytest.raises(DataError, match="same teacher"):
-        by_ladder(report(3.0), report(3.0, teacher=4813.0), "tiny", PLANNED)
-    with pytest.raises(DataError, match="same proteins"):
-        by_ladder(report(3.0), report(3.0, unigram=4900.0), "tiny", PLANNED)
+    with pytest.raises(DataError, match="same proteins and teacher"):
+        by_ladder(report(3.0), report(3.0, teacher=610.0), "tiny", PLANNED)
+    assert by_ladder(report(3.0), report(3.0, unigram=4900.0), "tiny", PLANNED).action == "release"
+
+
+def test_a_student_is_released_that_beats_the_existing_one_and_its_limit():
+    assert decide(report(2.9), report(2.95), "tiny", PLANNED).action == "release"
+    assert decide(report(2.9), None, "tiny", PLANNED).action == "release"
+    climbs = decide(report(2.9), report(2.8), "tiny", PLANNED)
+    assert climbs.settings["loss.temperature"] == 10.0
+    more = decide(report(3.2), report(3.3), "tiny", PLANNED)
+    assert (more.action, more.settings["data.proportion"]) == ("retrain", 0.2)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "size"), [(130_000, "tiny"), (45e6, "tiny"), (82e6, "small"), (774e6, "medium")]
+)
+def test_a_model_has_the_limit_of_the_nearest_size(parameters: float, size: str):
+    assert size_of(int(parameters)) == size

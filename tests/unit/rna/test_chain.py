@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import numpy as np
 
-from monosome.rna.chain import Chain, empty_atoms, find_segments
+from monosome.rna.chain import Chain, empty_atoms, find_segments, split
 from monosome.rna.geometry import duplex, hairpin
 from monosome.rna.nucleotides import ATOM_INDEX
 
@@ -48,3 +50,16 @@ def test_without_phosphates_the_step_decides_and_nothing_known_breaks_nothing():
     atoms[:, ATOM_INDEX["C1'"]] = [[0, 0, 0], [6, 0, 0], [20, 0, 0], [np.nan] * 3]
     assert find_segments(atoms).tolist() == [0, 0, 1, 1]
     assert find_segments(empty_atoms(0)).tolist() == []
+
+
+def test_strands_are_split_and_named():
+    helix = duplex("GGCACG")
+    strands = split(helix)
+    assert [(strand.id, strand.sequence, strand.segments.max()) for strand in strands] == [
+        ("A", "GGCACG", 0),
+        ("B", "CGUGCC", 0),
+    ]
+    assert split(HAIRPIN) == [HAIRPIN]
+    many = replace(HAIRPIN, segments=np.arange(10)).subset(np.arange(70) % 10)
+    names = [strand.id for strand in split(replace(many, segments=np.arange(70)))]
+    assert names[:2] + names[61:64] == ["A", "B", "9", "AA", "AB"]

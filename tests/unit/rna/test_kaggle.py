@@ -5,7 +5,15 @@ import pytest
 
 from monosome.errors import DataError
 from monosome.rna.dataset import read_collection
-from monosome.rna.kaggle import find_tables, read_labelled
+from monosome.rna.kaggle import (
+    Strand,
+    find_tables,
+    foldable,
+    part_of,
+    read_labelled,
+    read_structures,
+    read_targets,
+)
 from monosome.rna.nucleotides import ATOM_INDEX
 
 
@@ -79,3 +87,70 @@ def test_broken_kaggle_tables_are_named(tmp_path: Path, labels: str, says: str):
     with pytest.raises(DataError) as caught:
         read_collection(folder)
     assert says in str(caught.value)
+
+
+FASTA = """">9ABC_1|Chains A, B[auth X]|RNA (5'->3')|x
+GCA
+>9ABC_2|Chain C|RNA|x
+AACC
+>9ABC_3|Chain D|PROTEIN|x
+MKV" """.strip()
+
+
+@pytest.mark.parametrize(
+    ("sequence", "stoichiometry", "fasta", "strands"),
+    [
+        ("GCAGCAAACC", "A:2;C:1", FASTA, [("A", 1, "GCA"), ("A", 2, "GCA"), ("C", 1, "AACC")]),
+        ("AACCGCA", "C:1;X:1", FASTA, [("C", 1, "AACC"), ("X", 1, "GCA")]),
+        ("GCUGCU", "A:2", FASTA, [("A", 1, "GCU"), ("A", 2, "GCU")]),
+        ("GCAGCA", "A:2", "", [("A", 1, "GCA"), ("A", 2, "GCA")]),
+        ("GCA GCA", "", "", [("A", 1, "GCAGCA")]),
+        ("GCAGC", "A:2;C:1", FASTA, [("A", 1, "GCAGC")]),
+        ("GCNT", "{B:1}", "", [("B", 1, "GCNT")]),
+    ],
+)
+def test_strands_are_told_by_stoichiometry_and_sequences(
+    sequence: str, stoichiometry: str, fasta: str, strands: list[tuple[str, int, str]], tmp_path: Path
+):
+    path = tmp_path / "test_sequences.csv"
+    path.write_text(f"target_id,sequence,stoichiometry,all_sequences\n9ABC,{sequence},{stoichiometry},{fasta}\n")
+    (target,) = read_targets(path)
+    assert target.strands == tuple(Strand(*strand) for strand in strands)
+    assert [site.resid for site in target.sites] == [str(n) for n in range(1, len(target.letters) + 1)]
+    assert target.sites[-1][:2] == (f"9ABC_{len(target.letters)}", target.letters[-1])
+
+
+def test_every_letter_can_be_folded():
+    assert foldable("GCNTX") == "GCAUA"
+
+
+@pytest.mark.parametrize(
+    ("rows", "fault"),
+    [
+        ("", "has no targets"),
+        ("A,\n", "its sequence is empty"),
+        (",ACG\n", "its target_id is empty"),
+        ("A,ACG\nA,ACG\n", "A comes twice"),
+    ],
+)
+def test_a_table_that_no_submission_can_be_made_for_is_refused(rows: str, fault: str, tmp_path: Path):
+    path = tmp_path / "test_sequences.csv"
+    path.write_text("target_id,sequence\n" + rows)
+    with pytest.raises(DataError, match=fault):
+        read_targets(path)
+
+
+def test_all_references_are_read_and_the_part_is_told_by_columns(tmp_path: Path):
+    path = tmp_path / "validation_labels.csv"
+    path.write_text(
+        "ID,resname,resid,x_1,y_1,z_1,x_2,y_2,z_2\nA_b_1,G,1,1,2,3,-1e18,-1e18,-1e18\nA_b_2,C,2,4,5,6,7,8,9\n"
+    )
+    assert part_of(path) == 1
+    found = read_structures(path)["A_b"]
+    assert (found.letters, found.ids) == ("GC", ("A_b_1", "A_b_2"))
+    assert np.array_equal(found.places[0], [[1, 2, 3], [4, 5, 6]])
+    assert np.array_equal(found.places[1], [[np.nan] * 3, [7, 8, 9]], equal_nan=True)
+    path.write_text("ID,resname,resid,x_1,y_1,z_1,chain,copy\nA_1,G,1,1,2,three,A,1\n")
+    assert part_of(path) == 2
+    with pytest.raises(DataError, match="line 2"):
+        read_structures(path)

@@ -77,7 +77,7 @@ def test_triangle_attention_is_the_same_in_portions(model: nn.Module) -> None:
     pair, mask = torch.randn(2, 9, 9, 8), torch.ones(2, 9)
     for attention in (block.starting, block.ending):
         whole = attention(pair, mask)
-        attention.rows_at_once = 4
+        attention.logits_at_once = 4
         assert torch.allclose(attention(pair, mask), whole, atol=1e-6)
     turned = block.starting(pair.transpose(1, 2), mask).transpose(1, 2)
     block.ending.load_state_dict(block.starting.state_dict())

@@ -9,13 +9,15 @@ import torch
 
 from monosome.errors import CheckpointError, DataError, HardwareError
 from monosome.rna import predict
-from monosome.rna.chain import Chain
+from monosome.rna.candidates import DOUBTED, OWN
+from monosome.rna.features import Features
 from monosome.rna.nucleotides import ATOM_MASK
 from monosome.rna.pairing import pairs_of
-from monosome.rna.predict import Prediction, Predictor, fold, load
+from monosome.rna.predict import Predictor, fold, load
 from monosome.rna.recipe import BetaRhoConfig
 from monosome.rna.refinement import Geometry
 from monosome.rna.task import BetaRhoTask
+from monosome.rna.windows import Part
 from monosome.train.loop import Trainer
 
 SEQUENCE = "GGCGAACUGCGAAAGCAGUUCGCC"
@@ -40,9 +42,9 @@ def test_every_heavy_atom_is_placed_and_the_best_comes_first(run: Path) -> None:
         assert np.array_equal(prediction.chain.resolved, ATOM_MASK[prediction.chain.bases])
         assert prediction.plddt.shape == (len(SEQUENCE),)
         assert ((prediction.plddt >= 0) & (prediction.plddt <= 100)).all()
-    order = [(prediction.is_sampled, -prediction.mean_plddt) for prediction in predictions]
+    order = [(prediction.rank, -prediction.mean_plddt) for prediction in predictions]
     assert order == sorted(order)
-    assert [prediction.is_sampled for prediction in predictions] == [False, False, True, True]
+    assert [prediction.rank for prediction in predictions] == [OWN, OWN, DOUBTED, DOUBTED]
     assert len({prediction.origin for prediction in predictions}) == 4
 
 
@@ -81,28 +83,37 @@ def test_without_a_checkpoint_the_package_has_its_own_and_a_wrong_one_is_named(t
         load(tmp_path)
 
 
-def test_running_out_of_memory_names_the_lengths(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    predictor = load(run)
-
+def test_running_out_of_memory_is_said(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(Predictor, "_candidate", full)
-    with pytest.raises(HardwareError, match="out of memory folding, at 1 example of length 24"):
-        predictor.fold(SEQUENCE)
+    monkeypatch.setattr(Predictor, "_part", full)
+    with pytest.raises(HardwareError, match="out of memory folding 24 nt, 24 at a time"):
+        load(run).fold(SEQUENCE)
 
 
-def test_running_out_of_memory_names_the_longest_length_that_fits(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    predictor, unlimited = load(run), Predictor._candidate
+def test_what_memory_does_not_hold_is_folded_in_windows(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor, unlimited, lengths = load(run), Predictor._part, []
 
-    def limited(self: Predictor, chain: Chain, *rest: Any, **options: Any) -> Prediction:
-        if len(chain) > 7:
+    def limited(self: Predictor, features: Features, *rest: Any) -> Part:
+        if len(features.single) > 70:
             torch.empty(2**50)  # a petabyte: the allocator itself refuses
-        return unlimited(self, chain, *rest, **options)
+        lengths.append(len(features.single))
+        return unlimited(self, features, *rest)
 
-    monkeypatch.setattr(Predictor, "_candidate", limited)
-    with pytest.raises(HardwareError, match="of length 24; the longest that fits is 6\n"):
-        predictor.fold(SEQUENCE)
-    assert len(predictor.fold("GGAACC", num_models=2)) == 2
-    with pytest.raises(HardwareError, match="of length 9; the longest that fits is 6\n"):
-        predictor.fold("GGGAAACCC")
+    monkeypatch.setattr(Predictor, "_part", limited)
+    monkeypatch.setattr(predict, "SHORTEST", 32)
+    (found,) = predictor.fold("GGCGAACUGCGAAAGCAGUUCGCCAAA" * 6, num_models=1)
+    assert len(lengths) > 2
+    assert max(lengths) <= 70
+    assert np.array_equal(found.chain.resolved, ATOM_MASK[found.chain.bases])
+    assert Geometry.of(found.chain).as_json()["num_gaps"] == 0
+
+
+def test_strands_are_folded_together_and_not_linked(run: Path) -> None:
+    (found,) = load(run).fold("GGCGAACUGC&GCAGUUCGCC", num_models=1)
+    assert found.chain.segments.tolist() == [0] * 10 + [1] * 10
+    assert found.chain.residue_numbers.tolist() == [*range(1, 11)] * 2
+    assert len(pairs_of(found.structure)) == 10
+    with pytest.raises(DataError, match="strand 2: 'N' at position 3"):
+        load(run).fold("GGC&GCN")

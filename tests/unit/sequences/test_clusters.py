@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monosome.errors import DataError
-from monosome.sequences.clusters import cluster, cluster_by_identity, split_by_cluster, split_by_date
+from monosome.sequences.clusters import cluster, cluster_by_identity, representatives, split_by_cluster, split_by_date
 from monosome.sequences.fasta import read_fasta
 from monosome.sequences.relatives import PROTEIN, RNA
 
@@ -144,3 +144,14 @@ def test_real_families_come_together(data_folder: Path):
     proteins = read_fasta(data_folder / "protein_fasta" / "valid.fasta.gz")
     numbers = cluster([record.sequence for record in proteins], 6, 0.3)
     assert 2000 < len(set(numbers)) < 3000
+
+
+def test_representatives_are_the_longest_of_those_alike():
+    draw = random.Random(0)
+    first, second = ("".join(draw.choices("ACDEFGHIKLMNPQRSTVWY", k=80)) for _ in range(2))
+    # A chain: the middle shares half with either end, which share nothing. Single linkage would keep one.
+    middle = first[42:] + second[:40]
+    sequences = [first[5:], middle, second, first, first.lower()]
+    assert representatives(sequences, 6, 0.9) == [1, 2, 3]
+    assert representatives(sequences, 6, 0.3) == [2, 3]
+    assert representatives([], 6, 0.5) == []

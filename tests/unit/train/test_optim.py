@@ -1,4 +1,5 @@
 import copy
+import sys
 
 import pytest
 import torch
@@ -206,3 +207,11 @@ def test_the_average_follows_the_weights_and_keeps_ties_and_buffers() -> None:
     assert not average.model.training
     assert float(average.model.seen) == 1
     assert model.embedding.weight.tolist() == [[0.0, 0.0]] * 3
+
+
+def test_states_in_eight_bits_need_bitsandbytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "bitsandbytes.optim", None)
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    with pytest.raises(ConfigError) as raised:
+        optimizers_for(network(), OptimConfig(name="adamw8bit"), fused=False)
+    assert raised.value.hint == "pip install 'monosome[bits]'"

@@ -5,12 +5,14 @@ from torch import nn
 from monosome.config import ExecutionConfig, NumericsConfig
 from monosome.errors import HardwareError
 from monosome.hardware.detect import Device
-from monosome.train.precision import autocast, check, process_settings
+from monosome.train.precision import LossScale, autocast, check, process_settings
 
 CPU = Device("cpu", "a processor", 2**33, None, 2, ())
 
 
-@pytest.mark.parametrize(("precision", "expected"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+@pytest.mark.parametrize(
+    ("precision", "expected"), [("fp32", torch.float32), ("bf16", torch.bfloat16), ("fp16", torch.float16)]
+)
 def test_products_are_computed_as_asked_over_fp32_weights(precision: str, expected: torch.dtype) -> None:
     layer = nn.Linear(3, 3)
     with autocast(CPU, NumericsConfig.model_validate({"precision": precision})):
@@ -46,3 +48,16 @@ def test_process_settings_are_put_back_even_after_an_error() -> None:
     with pytest.raises(KeyError):
         inside()
     assert settings() == before
+
+
+def test_the_scale_is_halved_where_it_is_to_blame_and_grows_again() -> None:
+    finite, infinite = torch.tensor(1.0), torch.tensor(torch.inf)
+    scale = LossScale(NumericsConfig(precision="fp16"))
+    first = scale.value
+    assert scale.overflows(finite, infinite)
+    assert scale.value == first / 2
+    assert not scale.overflows(infinite, infinite), "the loss itself is not finite"
+    for _ in range(2000):
+        assert not scale.overflows(finite, finite)
+    assert scale.value == first
+    assert not LossScale(NumericsConfig(precision="bf16")).overflows(finite, infinite)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from monosome.commands.domain import config_type
-from monosome.config import build, fingerprint, override, read_recipe, recipe_names
+from monosome.config import override
 from monosome.errors import ConfigError, DataError
-from monosome.sweep import Sweep, read_sweep, run_sweep
+from monosome.sweep.grid import Sweep
+from monosome.sweep.trials import run_sweep
 
 GRID = Sweep.model_validate({"recipe": "rna/micro", "grid": {"model.x": [1, 2], "loss.y": [0.5, 0.1]}})
 
@@ -22,7 +22,8 @@ GRID = Sweep.model_validate({"recipe": "rna/micro", "grid": {"model.x": [1, 2], 
 TOY = """
 import sys, time
 from pathlib import Path
-from monosome.sweep import Sweep, run_sweep
+from monosome.sweep.grid import Sweep
+from monosome.sweep.trials import run_sweep
 
 folder, hang = Path(sys.argv[1]), sys.argv[2] == "hang"
 log = folder / "log.txt"
@@ -161,68 +162,7 @@ def test_names_of_trials_are_safe_and_unlike(tmp_path: Path):
     assert sorted(path.name for path in (tmp_path / "trials").iterdir()) == sorted(t.name for t in result.trials)
 
 
-@pytest.mark.parametrize(
-    "values",
-    [1, 0.5, 1e-9, True, "helix", 'a "quoted" = word', [0.9, 0.99], ["å", "b"]],
-    ids=str,
-)
-def test_values_reach_the_recipe_as_they_were_written(values: object):
-    sweep = Sweep.model_validate({"recipe": "rna/micro", "grid": {"a.b": [values]}})
-    (point,) = sweep.points()
-    assert override({}, sweep.assignments(point)) == {"a": {"b": values}}
-
-
 def test_lists_and_switches_are_swept(tmp_path: Path):
     sweep = Sweep.model_validate({"recipe": "r", "grid": {"betas": [[0.9, 0.99], [0.9, 0.95]], "on": [True, False]}})
     result = run_sweep(sweep, tmp_path, lambda settings, folder: {"loss": float(len(settings))})
     assert run_sweep(sweep, tmp_path, measure).trials == result.trials
-
-
-def write(folder: Path, text: str) -> str:
-    file = folder / "sweep.toml"
-    file.write_text(text)
-    return str(file)
-
-
-def test_a_sweep_is_read_with_keys_quoted_or_nested(tmp_path: Path):
-    quoted = write(tmp_path, 'recipe = "rna/micro"\n[settings]\n"a.b" = 1\n[grid]\n"model.x" = [1, 2]\n')
-    first = read_sweep(quoted, ["train.steps=7"])
-    nested = write(tmp_path, 'recipe = "rna/micro"\n[settings.a]\nb = 1\n[grid]\nmodel.x = [1, 2]\n')
-    assert read_sweep(nested, ["train.steps=7"]) == first
-    assert first.assignments({"model.x": 2}) == ["a.b=1", "train.steps=7", "model.x=2"]
-
-
-@pytest.mark.parametrize(
-    ("text", "message", "hint"),
-    [
-        ('recipe = "r"\n', "grid: field required", ""),
-        ('recipe = "r"\n[grid]\n', "grid: dictionary should have at least 1 item", ""),
-        ('recipe = "r"\n[grid]\nx = []\n', "grid.x: list should have at least 1 item", ""),
-        ('recipe = "r"\n[grid]\nx = 1\n', "grid.x: input should be a valid list", ""),
-        ('recipe = "r"\n[grid]\nx = [1, 1.0]\n', "grid: x lists a value twice", "list every value once"),
-        ('recipe = "r"\nobjectiv = "loss"\n[grid]\nx = [1]\n', "objectiv: extra inputs", "did you mean 'objective'?"),
-        ('recipe = "r"\ndirection = "up"\n[grid]\nx = [1]\n', "direction: input should be 'minimize' or", ""),
-    ],
-)
-def test_a_wrong_sweep_is_refused_in_one_line(tmp_path: Path, text: str, message: str, hint: str):
-    with pytest.raises(ConfigError) as raised:
-        read_sweep(write(tmp_path, text))
-    assert message in raised.value.message
-    assert raised.value.hint == hint
-
-
-@pytest.mark.parametrize("name", recipe_names("sweeps"))
-def test_the_sweeps_of_the_package_are_of_settings_that_exist(name: str):
-    sweep = read_sweep(name)
-    recipe = read_recipe(sweep.recipe)
-    configs = [
-        build(config_type(recipe["domain"]), override(recipe, sweep.assignments(point))) for point in sweep.points()
-    ]
-    assert len({fingerprint(config, "") for config in configs}) == len(configs)
-
-
-@pytest.mark.parametrize("name", ["sweeps/temperature", "sweeps/alpha"])
-def test_temperature_and_alpha_are_swept_with_a_teacher(name: str):
-    sweep = read_sweep(name)
-    values = override(read_recipe(sweep.recipe), sweep.assignments(sweep.points()[0]))
-    assert build(config_type("protein"), values).loss.weights().keys() == {"hard", "soft"}

@@ -1,0 +1,1 @@
+"""A grid of settings over a recipe: every point a trial, the winner named, resumable, shared by several processes."""

@@ -58,11 +58,9 @@ def test_train_killed_and_resumed_then_fold_and_assess(tmp_path: Path) -> None:
 
 def test_bad_input_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "empty.fasta").write_text("")
-    (tmp_path / "twice.fasta").write_text(">a\nGGGAAACCC\n>a\nGGGAAACCC\n")
     (tmp_path / "letters.fasta").write_text(">a\nGGGNAACCC\n")
     (tmp_path / "noise.pdb").write_bytes(bytes(range(256)))
     assert "empty" in refused("fold", "empty.fasta", "-o", "out", "--checkpoint", "c", cwd=tmp_path)
-    assert "'a'" in refused("fold", "twice.fasta", "-o", "out", "--checkpoint", "c", cwd=tmp_path)
     assert "N" in refused("fold", "letters.fasta", "-o", "out", "--checkpoint", "c", cwd=tmp_path)
     assert "checkpoint" in refused("fold", "GGGAAACCC", "-o", "out", "--checkpoint", "nowhere", cwd=tmp_path)
     assert "noise.pdb" in refused("assess", "noise.pdb", "noise.pdb", cwd=tmp_path)

@@ -17,6 +17,7 @@ from monosome.atomic import replacing
 from monosome.commands.output import print_json, print_table
 from monosome.errors import DataError
 from monosome.evaluate.page import Chapter, Picture, Report, Table, write_report
+from monosome.evaluate.scene import Scene, Stage
 from monosome.rna.chain import split
 from monosome.rna.dotbracket import with_breaks
 from monosome.rna.drawing import arcs_svg, structure_svg
@@ -25,9 +26,15 @@ from monosome.rna.files import write_structure
 from monosome.rna.nucleotides import parse_sequence
 from monosome.rna.pairing import pairs_of
 from monosome.rna.predict import Prediction, Predictor, load, order_reason
+from monosome.rna.scene import scene
 from monosome.rna.templates import TemplateLibrary, Templates
 from monosome.sequences.fasta import Record, iter_fasta
 
+HOW_TO_TURN = (
+    "Coloured by predicted lDDT (dark blue above 90, light blue above 70, yellow above 50, orange below); the candidates "
+    "lie on the first. Turn with the mouse. Pick a residue in the structure, the map or the sequence, or step through "
+    "the sequence with the arrow keys: the others follow."
+)
 FASTA_SUFFIXES = (".fasta", ".fa", ".fna", ".fas", ".txt", ".gz")
 
 
@@ -50,9 +57,12 @@ def run(
     if len(records) > 1 and replace(given, templates=None) != Given():
         raise DataError(f"--ss, --msa and --shape are of one RNA, and there are {len(records)}", "fold them one by one")
     folders = _folders(out, records)
+    if len(records) > 1 and (out / "report.html").exists():
+        raise DataError(f"{out / 'report.html'} is there already", "choose another folder with --out")
     predictor = load(checkpoint)
     command = shlex.join(["monosome", *sys.argv[1:]])
     made: list[dict[str, Any]] = []
+    scenes: list[Scene] = []
     console = Console(stderr=True)
     for record, folder in track(
         list(zip(records, folders, strict=True)),
@@ -64,6 +74,7 @@ def run(
         _refuse_filled(folder)  # again: where case does not count, an earlier target may have the same one
         predictions = predictor.fold(record.sequence, id=record.id, num_models=num_models, seed=seed, given=given)
         write_target(folder, record, predictions, predictor, command, format=format)
+        scenes.append(scene(record.id, predictions))
         made.append(
             {
                 "id": record.id,
@@ -73,12 +84,15 @@ def run(
                 "seconds": round(time.monotonic() - started, 2),
             }
         )
+    page = folders[0] / "report.html"
+    if len(records) > 1:
+        page = write_report(_overview(made, scenes, predictor, command), out)
     if json:
         print_json({"targets": made, "checkpoint": predictor.name, "fingerprint": predictor.fingerprint})
         return
     rows = [[t["id"], str(t["length"]), f"{t['mean_plddt'][0]:.1f}", f"{t['seconds']:.1f}", t["folder"]] for t in made]
     print_table(["target", "nt", "pLDDT of model 1", "seconds", "folder"], rows)
-    print(f"\nopen: {folders[0] / 'report.html'}\nnext: monosome assess {folders[0] / f'model_1.{format}'} NATIVE")
+    print(f"\nopen: {page}\nnext: monosome assess {folders[0] / f'model_1.{format}'} NATIVE")
 
 
 def make_given(
@@ -228,12 +242,17 @@ def _report(record: Record, predictions: Sequence[Prediction], confidence: dict[
         command=command,
         chapters=[
             Chapter(
+                "In three dimensions",
+                HOW_TO_TURN,
+                [Stage([scene(record.id, predictions)])],
+            ),
+            Chapter(
                 "Candidates",
                 f"Ordered {order_reason(predictions)}.",
                 [Table(["model", "mean pLDDT", "secondary structure", "made from"], rows)],
             ),
             Chapter(
-                "Structures",
+                "Side by side",
                 "Flat views along the principal axes; the mmCIF or PDB files hold all heavy atoms.",
                 pictures,
             ),
@@ -244,4 +263,30 @@ def _report(record: Record, predictions: Sequence[Prediction], confidence: dict[
             ),
         ],
         data={"confidence": confidence},
+    )
+
+
+def _overview(made: Sequence[dict[str, Any]], scenes: Sequence[Scene], predictor: Predictor, command: str) -> Report:
+    """The page beside the targets' folders: all of them on one stage."""
+    columns = ["target", "nt", "mean pLDDT of each model", "seconds", "folder"]
+    rows = [
+        [
+            target["id"],
+            str(target["length"]),
+            ", ".join(f"{value:.1f}" for value in target["mean_plddt"]),
+            f"{target['seconds']:.1f}",
+            Path(target["folder"]).name,
+        ]
+        for target in made
+    ]
+    return Report(
+        title=f"{len(made)} RNAs",
+        summary=f"{sum(len(target['mean_plddt']) for target in made)} structures by {predictor.name}. Predicted lDDT is "
+        "the network's own estimate of how well local distances are right, 0 to 100.",
+        command=command,
+        chapters=[
+            Chapter("In three dimensions", HOW_TO_TURN, [Stage(scenes)]),
+            Chapter("Targets", "Each folder has a page of its own.", [Table(columns, rows)]),
+        ],
+        data={"targets": list(made), "checkpoint": predictor.name, "fingerprint": predictor.fingerprint},
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from monosome.atomic import write_text
+from monosome.evaluate.scene import Stage, library, script_hash
 
 CODE_LENGTH = 20
 """A cell of that many letters without a space is a sequence or a path: set in a fixed width, broken anywhere."""
@@ -37,7 +38,7 @@ class Chapter:
 
     title: str
     text: str
-    blocks: Sequence[Table | Picture] = ()
+    blocks: Sequence[Table | Picture | Stage] = ()
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,10 @@ def _jsonable(report: Report) -> dict[str, Any]:
 def _render(report: Report, template: str) -> str:
     import jinja2
 
+    has_stage = any(isinstance(block, Stage) for chapter in report.chapters for block in chapter.blocks)
+    script = (resources.files(__package__) / "templates" / "scene.js").read_text(encoding="utf-8") if has_stage else ""
+    molstar = library() if has_stage else None
+    hashes = [script_hash(script)] * has_stage + ([molstar.hash] if molstar else [])
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(lambda name: (resources.files(__package__) / "templates" / name).read_text()),
         autoescape=template.endswith(".html.jinja"),
@@ -92,6 +97,7 @@ def _render(report: Report, template: str) -> str:
         lstrip_blocks=True,
     )
     environment.tests["table"] = lambda block: isinstance(block, Table)
+    environment.tests["stage"] = lambda block: isinstance(block, Stage)
     environment.tests["code"] = lambda text: len(text) >= CODE_LENGTH and " " not in text
     environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
-    return environment.get_template(template).render(report=report)
+    return environment.get_template(template).render(report=report, script=script, molstar=molstar, hashes=hashes)

@@ -15,7 +15,6 @@ from monosome.rna.chain import Chain
 from monosome.rna.prepared import Entry
 from monosome.rna.sources import MIN_USABLE, read_source, sources
 from monosome.rna.tables import read_table
-from monosome.sequences import mmseqs
 from monosome.sequences.clusters import cluster_by_identity
 from monosome.sequences.relatives import RNA
 
@@ -104,7 +103,7 @@ def take(entries: Sequence[Entry], found: dict[str, Entry]) -> list[str]:
 def find_clusters(path: Path, chains: Sequence[tuple[str, str]]) -> tuple[list[str], list[str]]:
     """The cluster of each (id, sequence), and notes: from rna_clusters.csv if it has them all, else at 80 % identity.
 
-    MMseqs2 makes them where it is installed, else `cluster_by_identity`.
+    Never by another program that may be installed: which chains are held out must not depend on the machine.
     """
     table = path / "rna_clusters.csv"
     known = {row["id"]: row["cluster80"] for row in read_table(table, ("id", "cluster80"))} if table.is_file() else {}
@@ -112,9 +111,4 @@ def find_clusters(path: Path, chains: Sequence[tuple[str, str]]) -> tuple[list[s
     if not absent:
         return [known[name] for name, _ in chains], []
     notes = [f"rna_clusters.csv lacks {len(absent)} chains ({absent[0]} …): all were clustered anew"] if known else []
-    sequences = [sequence for _, sequence in chains]
-    program = mmseqs.find()
-    if program is None:
-        return [str(number) for number in cluster_by_identity(sequences, RNA)], notes
-    notes.append(f"clusters at 80 % identity by {program}")
-    return [str(number) for number in mmseqs.cluster(sequences, RNA, program)], notes
+    return [str(number) for number in cluster_by_identity([sequence for _, sequence in chains], RNA)], notes

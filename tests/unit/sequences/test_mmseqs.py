@@ -58,10 +58,8 @@ def test_a_failure_is_said_in_its_own_words(program: Path):
         mmseqs.cluster(["ACGU"] * 4, RNA, str(program))
 
 
-def test_it_is_used_where_it_is_and_said(program: Path, tmp_path: Path):
+def test_the_split_does_not_depend_on_what_is_installed(program: Path, tmp_path: Path):
     chains = [("a", "ACGU"), ("b", "GGGG"), ("c", "ACGUU")]
-    assert find_clusters(tmp_path, chains)[1] == []
+    without = find_clusters(tmp_path, chains)
     write(program, TABLE)
-    clusters, notes = find_clusters(tmp_path, chains)
-    assert clusters == ["0", "1", "0"]
-    assert str(program) in notes[0]
+    assert find_clusters(tmp_path, chains) == without

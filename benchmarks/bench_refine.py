@@ -1,10 +1,11 @@
 """Refinement: what was off before and after, what it did to the scores, and how long it took. Writes refine.json.
 
-python benchmarks/bench_refine.py [FOLDER]
+python benchmarks/bench_refine.py [FOLDER] [SAMPLE]
 
 FOLDER holds rna_fullatom, rna_ts60 and rna_puzzles_early; without it, ideal hairpins stand for natural chains. The
 baseline is the structure as it came. Sets: natural chains as they are; the same as a network gives them, every
-nucleotide ideal on its own frame, moved by 0.5 Å and turned by 5° at random; published models.
+nucleotide ideal on its own frame, moved by 0.5 Å and turned by 5° at random; all published models of rna_ts60 and 100
+of RNA-Puzzles, or SAMPLE of these, drawn at random. One thread.
 """
 
 import csv
@@ -31,8 +32,8 @@ from monosome.rna.refinement import Geometry, Refinement, join_near, refine
 from monosome.rna.stereochemistry import stereochemistry
 
 NUM_NATIVES, LENGTHS = 20, range(30, 131)
-MODEL_LENGTHS, EVERY_TARGET, EVERY_MODEL = range(30, 101), 3, 20
-"""Published models that are refined: one target of rna_ts60 in so many, one model of RNA-Puzzles in so many."""
+NUM_PUZZLES = 100
+"""Models of RNA-Puzzles, evenly from all targets."""
 TIMED = (38, 100, 200, 400)
 """Half the lengths of duplexes that are timed."""
 GOALS = {
@@ -43,6 +44,11 @@ GOALS = {
     "clashscore reached": lambda shape, clashes: clashes.score <= 20,
 }
 SCORES = ("tm_score", "lddt", "inf_all")
+TOLD = (
+    *("length", "seconds", "shift", "tm_score change", "lddt change", "num_gaps after", "num_inverted after"),
+    *("clashscore before", "clashscore after"),
+)
+"""What is said of each model while the benchmark runs."""
 SHORT = 30
 """Nucleotides under which TM-score is left out: its d0 is below 1 Å."""
 
@@ -78,9 +84,7 @@ def natives(folder: Path | None) -> list[Chain]:
 
 def models(folder: Path) -> Iterator[tuple[str, Path, Path]]:
     """Set, model and native of each published model."""
-    natives = sorted((folder / "rna_ts60" / "Natives").glob("*_native.pdb.gz"))
-    fitting = [native for native in natives if sum(map(len, read_structure(native).chains)) in MODEL_LENGTHS]
-    for native in fitting[::EVERY_TARGET]:
+    for native in sorted((folder / "rna_ts60" / "Natives").glob("*_native.pdb.gz")):
         name = native.name.removesuffix("_native.pdb.gz")
         for file in sorted((folder / "rna_ts60" / "models").glob(f"*/{name}/*")):
             method = file.name.removesuffix(".pdb.gz").removeprefix(name).strip("_") or "RNAComposer"
@@ -90,7 +94,8 @@ def models(folder: Path) -> Iterator[tuple[str, Path, Path]]:
         files = sorted(target.glob("*_rpr.pdb.gz"))
         for native in [file for file in files if "solution" in file.name][:1]:
             pairs += [(file, native) for file in files if "solution" not in file.name]
-    yield from (("RNA-Puzzles", file, native) for file, native in pairs[::EVERY_MODEL])
+    for place in np.linspace(0, len(pairs) - 1, NUM_PUZZLES).round().astype(int):
+        yield "RNA-Puzzles", *pairs[place]
 
 
 def figures(found: Refinement, native: Chain | Path, seconds: float) -> dict[str, Any]:
@@ -128,8 +133,10 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         changes = [row[f"{name} change"] for row in rows if f"{name} change" in row]
         if changes:
             result[f"{name} change"] = {"n": len(changes), "mean": mean(changes), "lowest": min(changes)}
-    small = [abs(row["tm_score change"]) < 0.005 for row in rows if "tm_score change" in row]
-    result["tm_score within 0.005"] = mean(small) if small else None
+    moved = [abs(row["tm_score change"]) for row in rows if "tm_score change" in row]
+    result["tm_score change, mean size"] = mean(moved) if moved else None
+    result["tm_score within 0.005"] = mean(change < 0.005 for change in moved) if moved else None
+    result["clashscore above the start's"] = sum(row["clashscore after"] > row["clashscore before"] for row in rows)
     kept = [row["inf_all change"] >= -0.01 for row in rows if "inf_all change" in row]
     result["inf_all no worse than 0.01"] = mean(kept) if kept else None
     result["shift"] = {"mean": mean(row["shift"] for row in rows), "max": max(row["shift"] for row in rows)}
@@ -157,12 +164,19 @@ def main() -> None:
     """Refine all sets on one thread."""
     torch.set_num_threads(1)
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+    published = list(models(folder)) if folder else []
+    if len(sys.argv) > 2:
+        order = np.random.default_rng(0).permutation(len(published))[: int(sys.argv[2])]
+        published = [published[place] for place in sorted(order)]
     rows = defaultdict(list)
     for seed, native in enumerate(natives(folder)):
         rows["natural chains"].append(figures(*with_native(native, native)))
         rows["rigid predictions"].append(figures(*with_native(as_predicted(native, seed), native)))
-    for name, file, native_file in models(folder) if folder else ():
-        rows[name].append(figures(*with_native(join_near(read_structure(file).chains), native_file)))
+    for name, file, native_file in published:
+        found = figures(*with_native(join_near(read_structure(file).chains), native_file))
+        print(file.name, {key: found[key] for key in TOLD if key in found}, file=sys.stderr, flush=True)
+        rows[name].append(found)
+        rows["published models"].append(found)
     helices = [duplex(("GCAUC" * half)[:half]) for half in TIMED]
     seconds = {len(helix): round(timed(as_predicted(helix, 0))[1], 2) for helix in helices}
     write_report(__file__, {"sets": {name: summary(each) for name, each in rows.items()}, "seconds": seconds})

@@ -1,6 +1,6 @@
 """Training on what a teacher said once, against asking it at every step: tokens a second, bytes, bias, and a sweep.
 
-    python benchmarks/bench_teacher_cache.py --tokenizer FOLDER --proteins FASTA [--blocks 2]
+    python benchmarks/bench_teacher_cache.py --tokenizer FOLDER --proteins FASTA [--blocks 6]
 
 Sizes are those of ProtGPT2 and the smallest student. The teacher is drawn at random; its final norm is scaled so that
 its entropy is near 6 nats, as ProtGPT2's is. Every run of the sweep is one step over the same tokens, once: more passes
@@ -95,8 +95,8 @@ def step_seconds(made: DistillationTask, temperature: float) -> float:
     learner, examples = Learner(made, made.model().train(), config, device), made.examples("train")
 
     def step() -> None:
-        batches = [MicroBatch(made.collate([examples[index]]), 0) for index in range(len(examples))]
-        learner.step(0, batches).read()
+        batch = made.collate([examples[index] for index in range(len(examples))])
+        learner.step(0, [MicroBatch(batch, 0)]).read()
 
     with process_settings(config.execution, config.numerics):
         return timed(step)
@@ -149,7 +149,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tokenizer", type=Path, required=True)
     parser.add_argument("--proteins", type=Path, required=True)
-    parser.add_argument("--blocks", type=int, default=2)
+    parser.add_argument("--blocks", type=int, default=6)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

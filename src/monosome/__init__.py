@@ -14,12 +14,24 @@ _HOMES = {
     "assess": "monosome.rna.metrics",
     "refine": "monosome.rna.refinement",
     "generate": "monosome.protein.generate",
+    "likelihood": "monosome.commands.likelihood",
     "distill": "monosome.commands.distill",
     "Trainer": "monosome.train.loop",
     "Task": "monosome.task",
 }
 
-__all__ = ["Task", "Trainer", "__version__", "annotate", "assess", "distill", "fold", "generate", "refine"]
+__all__ = [
+    "Task",
+    "Trainer",
+    "__version__",
+    "annotate",
+    "assess",
+    "distill",
+    "fold",
+    "generate",
+    "likelihood",
+    "refine",
+]
 
 
 def __getattr__(name: str) -> Any:

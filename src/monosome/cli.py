@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from monosome import cli_kaggle, cli_options, cli_protein
+from monosome import cli_design, cli_kaggle, cli_options, cli_protein, cli_reports
 from monosome.cli_options import Checkpoint, Jobs, Json, Lengths, Out, Seed, Settings
 from monosome.errors import ConfigError, MonosomeError
 
@@ -180,7 +180,13 @@ def sweep(
 
 @app.command()
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="Folder of a training run, or a checkpoint.")],
+    run: Annotated[
+        Path,
+        typer.Argument(metavar="RUN|protein", help="Folder of a training run, or a checkpoint; or the word protein."),
+    ],
+    proteins: Annotated[
+        Path | None, typer.Argument(help="After the word protein: designed proteins, to be compared with natural ones.")
+    ] = None,
     split: Annotated[str, typer.Option(help="Split of the data to score.")] = "valid",
     settings: Annotated[list[str] | None, typer.Option("--set", help="key=value over the run's own settings.")] = None,
     importance: Annotated[
@@ -192,10 +198,20 @@ def evaluate(
     speed: Annotated[
         bool, typer.Option("--speed", help="Time and memory of student and teacher at equal batch, too.")
     ] = False,
+    against: cli_design.Natural = None,
+    family: cli_design.Family = None,
+    teacher: cli_design.Judge = "",
+    plddt: cli_design.Fold = False,
+    structures: cli_design.Structures = None,
     out: Out = None,
     json: Json = False,
 ) -> None:
-    """Score a run on held-out data, floors beside every figure, with intervals."""
+    """Score a run on held-out data, or designed proteins beside natural ones, with intervals."""
+    if proteins:
+        if str(run) != "protein" or not against:
+            raise ConfigError("designs are compared with natural proteins", cli_design.HOW_TO_EVALUATE)
+        cli_design.evaluate(proteins, against, family, teacher, plddt=plddt, structures=structures, out=out, json=json)
+        return
     from monosome.commands import evaluate as command
 
     wishes = command.Wishes(importance, samples, speed)
@@ -318,15 +334,16 @@ def annotate(
 
 @app.command()
 def refine(
-    structure: Annotated[Path, typer.Argument(help="Structure to refine (PDB, mmCIF, .gz).")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Structure file to write: .cif or .pdb.")],
+    models: Annotated[list[Path], typer.Argument(metavar="MODEL...", help="Structures (PDB, mmCIF, .gz), or folders.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write (.cif or .pdb); of several, a folder.")],
     steps: Annotated[int, typer.Option(min=1, help="Steps of the descent at most.")] = 400,
+    jobs: Jobs = 0,
     json: Json = False,
 ) -> None:
-    """Mend the local geometry of a structure: bonds, angles, chirality, broken links, clashes, missing atoms."""
+    """Mend the local geometry of structures: bonds, angles, chirality, broken links, clashes, missing atoms."""
     from monosome.commands import refine as command
 
-    command.run(structure, out=out, steps=steps, json=json)
+    command.run(models, out=out, steps=steps, jobs=jobs, json=json)
 
 
 @app.command()
@@ -341,36 +358,12 @@ def rank(
     command.run(models, out=out, json=json)
 
 
-@app.command()
-def generate(
-    checkpoint: Annotated[str, typer.Argument(help="Folder or Hub name of a protein language model.")],
-    num: Annotated[int, typer.Option("--num", "-n", min=1, help="Sequences to sample.")] = 10,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="FASTA file to write; stdout when left out.")] = None,
-    max_length: Annotated[int, typer.Option(min=2, help="Longest sequence in tokens, format included.")] = 256,
-    temperature: Annotated[float, typer.Option(min=0.01, help="Sampling temperature.")] = 1.0,
-    top_k: Annotated[int, typer.Option(min=0, help="Sample from the k likeliest tokens; 0 takes all.")] = 950,
-    repetition_penalty: Annotated[float, typer.Option(min=1.0, help="1 is none; ProtGPT2's card uses 1.2.")] = 1.2,
-    seed: Seed = 0,
-    json: Json = False,
-) -> None:
-    """Sample protein sequences to FASTA, each with its perplexity."""
-    from monosome.commands import generate as command
-
-    command.run(
-        checkpoint,
-        num=num,
-        out=out,
-        max_length=max_length,
-        temperature=temperature,
-        top_k=top_k,
-        repetition_penalty=repetition_penalty,
-        seed=seed,
-        json=json,
-    )
-
-
+app.command()(cli_design.generate)
+app.command()(cli_design.likelihood)
 app.command()(cli_protein.distill)
 app.command()(cli_protein.study)
+app.command()(cli_reports.compare)
+app.command()(cli_reports.report)
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ FLOORS = (
     {"rna", "protein"},
     {"commands"},
     {"cli_options"},
-    {"cli_kaggle", "cli_protein"},
+    {"cli_design", "cli_kaggle", "cli_protein", "cli_reports"},
     {"cli"},
     {"__main__"},
 )

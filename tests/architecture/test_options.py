@@ -29,10 +29,14 @@ OPTIONS = {
     "checkpoint show": ["path", "--json"],
     "checkpoint verify": ["path", "--json"],
     "checkpoint convert": ["path", "out", "--precision", "--json"],
+    "compare": ["runs...", "--split", "--out -o", "--json"],
     "demo": ["--out -o"],
     "distill": ["teacher", SETTINGS, "--size", "--data", "--out -o", "--json"],
     "doctor": ["--json"],
-    "evaluate": ["run", "--split", "--set", "--importance", "--samples", "--speed", "--out -o", "--json"],
+    "evaluate": [
+        *("run", "proteins", "--split", "--set", "--importance", "--samples", "--speed"),
+        *("--against", "--family", "--teacher", "--plddt", "--structures", "--out -o", "--json"),
+    ],
     "explain": ["section", "--domain", "--json"],
     "fold": [
         *(
@@ -55,10 +59,15 @@ OPTIONS = {
         "checkpoint",
         "--num -n",
         "--out -o",
+        "--residues",
+        "--prefix",
         "--max-length",
         "--temperature",
         "--top-k",
         "--repetition-penalty",
+        "--keep-best",
+        "--faulty",
+        "--batch",
         "--seed",
         "--json",
     ],
@@ -67,6 +76,7 @@ OPTIONS = {
     "kaggle submit": [
         *("sequences", "--out -o", "--hours", "--checkpoint", "--template", "--template-before", "--part", "--json"),
     ],
+    "likelihood": ["checkpoint", "proteins", "--out -o", "--json"],
     "plan": [
         "recipe",
         SETTINGS,
@@ -81,7 +91,8 @@ OPTIONS = {
     "prepare rna": ["source", "out", "--held-out", "--msa", "--ss", "--jobs -j", "--json"],
     "profile": ["recipe", SETTINGS, "--lengths", "--out -o", "--json"],
     "rank": ["models...", "--out -o", "--json"],
-    "refine": ["structure", "--out -o", "--steps", "--json"],
+    "refine": ["models...", "--out -o", "--steps", "--jobs -j", "--json"],
+    "report": ["run", "--out -o", "--serve", "--port", "--json"],
     "study": [
         *("teacher", SETTINGS, "--data", "--out -o", "--short", "--seeds", "--existing", "--jobs -j", "--json"),
     ],

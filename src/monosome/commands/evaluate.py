@@ -4,7 +4,7 @@ import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,7 @@ def run(run: Path, *, split: str, settings: Sequence[str], wishes: Wishes, out: 
     found = judged.measures
     words = ["monosome", "evaluate", str(run), "--split", split, *(f"--set={s}" for s in settings), *wishes.words()]
     report = _report(task, manifest, judged, split, shlex.join(words))
+    report = replace(report, data={"data_hash": examples.content_hash, **report.data})
     if worth:
         chapters = [report.chapters[0], importance_chapter(worth), *report.chapters[1:]]
         report = replace(report, chapters=chapters, data={**report.data, "importance": importance_as_json(worth)})
@@ -161,7 +162,13 @@ def _report(
             Chapter("Examples", f"Every example as it was measured.{shown}", [Table(columns, table)]),
             Chapter("Model", "What was measured.", [Table(["setting", "value"], _facts(manifest))]),
         ],
-        data={"split": split, "metrics": as_json(found), **judged.data, "rows": [row_as_json(row) for row in rows]},
+        data={
+            "split": split,
+            "definitions": [asdict(metric) for metric in task.metrics],
+            "metrics": as_json(found),
+            **judged.data,
+            "rows": [row_as_json(row) for row in rows],
+        },
     )
 
 

@@ -31,7 +31,7 @@ from monosome.rna.templates import TemplateLibrary, Templates
 from monosome.sequences.fasta import Record, iter_fasta
 
 HOW_TO_TURN = (
-    "Coloured by predicted lDDT (dark blue above 90, light blue above 70, yellow above 50, orange below); the candidates "
+    "Coloured by predicted lDDT (dark blue above 90, light blue above 70, yellow above 50, orange below); candidates "
     "lie on the first. Turn with the mouse. Pick a residue in the structure, the map or the sequence, or step through "
     "the sequence with the arrow keys: the others follow."
 )
@@ -281,7 +281,7 @@ def _overview(made: Sequence[dict[str, Any]], scenes: Sequence[Scene], predictor
     ]
     return Report(
         title=f"{len(made)} RNAs",
-        summary=f"{sum(len(target['mean_plddt']) for target in made)} structures by {predictor.name}. Predicted lDDT is "
+        summary=f"{sum(len(one['mean_plddt']) for one in made)} structures by {predictor.name}. Predicted lDDT is "
         "the network's own estimate of how well local distances are right, 0 to 100.",
         command=command,
         chapters=[

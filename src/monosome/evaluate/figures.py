@@ -12,6 +12,9 @@ INK = "#010203"
 PALETTE = ("#2f6fde", "#d9662b", "#2a9d6f", "#9254c8", "#c23b5a", "#8a8f98")
 """Distinct in hue and lightness; blue and orange first, which most colour-blind readers tell apart."""
 
+FEW_POINTS = 20
+"""So many points of a line are marked: one alone would not be seen."""
+
 _STYLE: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.size": 10,
@@ -28,6 +31,7 @@ _STYLE: dict[str, Any] = {
     "ytick.color": INK,
     "legend.frameon": False,
     "lines.linewidth": 1.8,
+    "lines.markersize": 3.5,
     "svg.fonttype": "none",
     "figure.constrained_layout.use": True,
 }
@@ -64,7 +68,8 @@ def curves(
         axes = figure.subplots()
         styles = ("-", "--", ":", "-.")
         for number, (name, points) in enumerate(series.items()):
-            axes.plot(*zip(*points, strict=True), label=name, linestyle=styles[number % len(styles)])
+            marker = "o" if len(points) <= FEW_POINTS else ""
+            axes.plot(*zip(*points, strict=True), label=name, linestyle=styles[number % len(styles)], marker=marker)
         axes.set(xlabel=x, ylabel=y, title=title, yscale="log" if log else "linear")
         if len(series) > 1:
             axes.legend()
@@ -116,5 +121,18 @@ def bars(
         axes.set_xticks(range(len(values)), list(values))
         axes.set(ylabel=y, title=title)
         axes.margins(y=0.15)
+
+    return svg(draw, name=title)
+
+
+def differences(points: Sequence[tuple[float, float]], *, x: str, y: str, title: str) -> str:
+    """One dot per (x, y) point of two sides, with the line on which they are equal."""
+
+    def draw(figure: "Figure") -> None:
+        axes = figure.subplots()
+        ends = [min(map(min, points), default=0.0), max(map(max, points), default=1.0)]
+        axes.plot(ends, ends, color=INK, linewidth=1, linestyle=":")
+        axes.scatter([x for x, _ in points], [y for _, y in points], s=18, alpha=0.7, linewidth=0)
+        axes.set(xlabel=x, ylabel=y, title=title)
 
     return svg(draw, name=title)

@@ -58,7 +58,12 @@ def write_report(report: Report, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "report.json", json.dumps(_jsonable(report), indent=1, allow_nan=False))
     write_text(folder / "report.md", _render(report, "report.md.jinja"))
-    return write_text(folder / "report.html", _render(report, "report.html.jinja"))
+    return write_text(folder / "report.html", html(report))
+
+
+def html(report: Report, *, refresh_seconds: int = 0) -> str:
+    """The page as one text; with `refresh_seconds` a browser asks for it again that often."""
+    return _render(report, "report.html.jinja", refresh_seconds=refresh_seconds)
 
 
 def _jsonable(report: Report) -> dict[str, Any]:
@@ -82,7 +87,7 @@ def _jsonable(report: Report) -> dict[str, Any]:
     }
 
 
-def _render(report: Report, template: str) -> str:
+def _render(report: Report, template: str, **more: object) -> str:
     import jinja2
 
     has_stage = any(isinstance(block, Stage) for chapter in report.chapters for block in chapter.blocks)
@@ -100,4 +105,5 @@ def _render(report: Report, template: str) -> str:
     environment.tests["stage"] = lambda block: isinstance(block, Stage)
     environment.tests["code"] = lambda text: len(text) >= CODE_LENGTH and " " not in text
     environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
-    return environment.get_template(template).render(report=report, script=script, molstar=molstar, hashes=hashes)
+    found = environment.get_template(template)
+    return found.render(report=report, script=script, molstar=molstar, hashes=hashes, **more)

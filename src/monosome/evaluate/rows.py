@@ -1,6 +1,6 @@
 """From rows to figures: each metric of a task with its interval and the floor beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -42,7 +42,15 @@ def as_json(found: Sequence[Measure]) -> dict[str, Any]:
 
 def row_as_json(row: Row) -> dict[str, Any]:
     """One row as a flat object."""
-    return {"id": row.id, "group": row.group, "length": row.length, "weight": row.weight, **row.values}
+    known = {"id": row.id, "group": row.group, "length": row.length, "weight": row.weight}
+    return {**known, **({"weights": dict(row.weights)} if row.weights else {}), **row.values}
+
+
+def row_from_json(values: Mapping[str, Any]) -> Row:
+    """The row that `row_as_json` made that object of."""
+    known = {name: values[name] for name in ("id", "group", "length", "weight")}
+    figures = {name: value for name, value in values.items() if name not in (*known, "weights")}
+    return Row(values=figures, weights=values.get("weights", {}), **known)
 
 
 def number(value: float | None, *, digits: int = 3) -> str:

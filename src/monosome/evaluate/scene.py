@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float, Int16, UInt8
 
 UNIT_ANGSTROM = 0.02
-"""Coordinates are rounded to it: a hundredth of what models of this kind are off by, and a tenth smaller than at 0.01."""
+"""Coordinates are rounded to it, a hundredth of what models of this kind are off by: a tenth smaller than at 0.01."""
 MATRIX_SIZE = 400
 """Larger matrices are shown as means over so many rows and columns."""
 

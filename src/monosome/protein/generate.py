@@ -61,24 +61,25 @@ def generate(checkpoint: str, num: int = 10, settings: SamplingSettings | None =
     return sample(model, tokenizer, num, settings or SamplingSettings())
 
 
-def records(samples: Sequence[Sample]) -> list[Record]:
-    """The samples that have residues as FASTA records; what is no letter shows as X, and the header says so."""
+def records(samples: Sequence[Sample], stamp: str = "") -> list[Record]:
+    """The samples that have residues as FASTA records; what is no letter shows as X, and the header says so.
+
+    The header ends with `stamp`, such as where the sample comes from.
+    """
     return [
-        Record(f"sample_{number}", _description(one), re.sub("[^A-Z]", "X", one.sequence.upper()))
-        for number, one in enumerate(samples, start=1)
+        Record(f"sample_{one.index + 1}", _description(one, stamp), re.sub("[^A-Z]", "X", one.sequence.upper()))
+        for one in samples
         if one.sequence
     ]
 
 
-def _description(one: Sample) -> str:
+def _description(one: Sample, stamp: str) -> str:
     facts = [f"length={len(one.sequence)}"]
     if one.perplexity is not None:
         facts.append(f"perplexity={one.perplexity:.2f}")
-    if one.is_truncated:
-        facts.append("truncated")
-    elif not one.is_valid:
-        facts.append("invalid")
-    return " ".join(facts)
+    if one.perplexity_per_residue is not None:
+        facts.append(f"perplexity_per_residue={one.perplexity_per_residue:.2f}")
+    return " ".join([*facts, *([one.fault] if one.fault else []), *([stamp] if stamp else [])])
 
 
 def sample_summary(samples: Sequence[Sample]) -> dict[str, Any]:
@@ -89,6 +90,7 @@ def sample_summary(samples: Sequence[Sample]) -> dict[str, Any]:
         "num": len(samples),
         "num_valid": sum(one.is_valid for one in samples),
         "num_truncated": sum(one.is_truncated for one in samples),
+        "num_out_of_range": sum(not one.is_in_range for one in full),
         "num_empty": len(samples) - len(full),
         "mean_length": _mean([float(len(one.sequence)) for one in full]),
         "mean_perplexity": _mean(perplexities),

@@ -89,7 +89,7 @@ def judge(
 
     Raises DataError where the teacher is no better than the token unigram, and where no sampled protein is valid.
     """
-    teacher, tokenizer = task.frozen(), task.tokenizer
+    teacher, tokenizer = task.teacher, task.tokenizer
     evaluation = Judge(tokenizer, task.floors, teacher, task.collate).evaluation(student, task.examples(split))
     models = {"student": student, **({"teacher": teacher} if teacher is not None else {})}
     training = {letter: math.exp(-task.floors.residue_nll[letter]) for letter in AMINO_ACIDS}

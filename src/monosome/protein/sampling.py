@@ -1,22 +1,19 @@
 """Proteins sampled from a language model, in ProtGPT2's format, and what the model thinks of each."""
 
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-import torch
-from jaxtyping import Int64
-from torch import Tensor, nn
+import numpy as np
+from torch import nn
 
-from monosome.protein.objectives import predicted
-from monosome.protein.pretrained import quiet
-from monosome.protein.scoring import token_figures
-from monosome.protein.student import run_packed
-from monosome.protein.tokens import AMINO_ACIDS, ProteinTokenizer
+from monosome.errors import DataError
+from monosome.protein.drawing import Choice, Drawing, Drawn, Effort, Form
+from monosome.protein.likelihood import Likelihood, likelihoods
+from monosome.protein.tokens import AMINO_ACIDS, END, LINE_LENGTH, ProteinTokenizer, parse_protein
 
-BATCH = 32
-"""Proteins sampled or scored at once; fixed, because the draw depends on it."""
+BATCH = 64
+"""Proteins sampled at once where nothing else is said; what is drawn does not depend on it."""
 
 
 @dataclass(frozen=True)
@@ -29,84 +26,130 @@ class SamplingSettings:
     top_k: int = 950
     repetition_penalty: float = 1.2
     seed: int = 0
+    residues: tuple[int, int] | None = None
+    """Fewest and most residues: none ends before the fewest, and one that passes the most is given up there."""
+    prefix: str = ""
+    """How every protein begins."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A sampled protein; `is_truncated` when the end token never came, `perplexity` per token as the card has it."""
+    """A sampled protein; `is_truncated` when the end token never came, perplexities as `Likelihood` has them."""
 
     sequence: str
     is_truncated: bool
     perplexity: float | None
+    perplexity_per_residue: float | None = None
+    index: int = 0
+    is_in_range: bool = True
 
     @property
     def is_valid(self) -> bool:
-        """Whether it is a whole protein of the 20 amino acids."""
-        return bool(self.sequence) and not self.is_truncated and not self.sequence.strip(AMINO_ACIDS)
+        """Whether it is a whole protein of the 20 amino acids, of a length that was asked for."""
+        return not self.fault
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with it, in a word; empty where nothing is."""
+        if not self.sequence:
+            return "empty"
+        if not self.is_in_range:
+            return "out_of_range"
+        if self.is_truncated:
+            return "truncated"
+        return "invalid" if self.sequence.strip(AMINO_ACIDS) else ""
 
 
 def sample(model: nn.Module, tokenizer: ProteinTokenizer, num: int, settings: SamplingSettings) -> list[Sample]:
-    """`num` proteins drawn from the model; the same seed on the same machine gives the same ones.
+    """`num` proteins drawn from the model in order; each depends on the seed and its number alone.
 
-    The prompt is the end token and a line break, which is how every protein begins in the training text.
+    On a CPU in fp32 they are the same however many are drawn at once.
     """
-    texts = [text for batch in _draw(model, tokenizer, num, settings) for text in batch]
-    sequences = [tokenizer.decode(text) for text in texts]
-    perplexities = own_perplexity(model, tokenizer, sequences)
-    return [
-        Sample(sequence, is_truncated=text.count(tokenizer.end) < 2, perplexity=perplexity)
-        for sequence, text, perplexity in zip(sequences, texts, perplexities, strict=True)
-    ]
+    return sorted(Sampler(model, tokenizer, settings).samples(range(num)), key=lambda one: one.index)
 
 
-def _draw(model: Any, tokenizer: ProteinTokenizer, num: int, settings: SamplingSettings) -> Iterator[list[list[int]]]:
-    from transformers import GenerationConfig
+@dataclass
+class Sampler:
+    """Draws proteins by their numbers, `batch` at once; `effort` adds up what was computed for it."""
 
-    device = next(model.parameters()).device
-    longest = min(settings.max_length, getattr(model.config, "max_position_embeddings", settings.max_length))
-    generation = GenerationConfig(
-        do_sample=True,
-        max_length=longest,
-        temperature=settings.temperature,
-        top_k=settings.top_k,
-        repetition_penalty=settings.repetition_penalty,
-        eos_token_id=tokenizer.end,
-        bos_token_id=tokenizer.end,
-        pad_token_id=tokenizer.end,
-    )
-    prompt = torch.tensor([[tokenizer.end, tokenizer.newline]], device=device)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.no_grad(), quiet():
-        torch.manual_seed(settings.seed)
-        for start in range(0, num, BATCH):
-            tokens = prompt.expand(min(BATCH, num - start), -1)
-            yield model.generate(tokens, attention_mask=torch.ones_like(tokens), generation_config=generation).tolist()
+    model: Any
+    tokenizer: ProteinTokenizer
+    settings: SamplingSettings
+    batch: int = BATCH
+    effort: Effort = field(default_factory=Effort)
+
+    def samples(self, indices: Sequence[int]) -> Iterator[Sample]:
+        """The proteins of these numbers as they end, scored a batch at a time.
+
+        Raises DataError where prefix and lengths leave no room.
+        """
+        settings = self.settings
+        choice = Choice(settings.temperature, settings.top_k, settings.repetition_penalty, settings.seed)
+        positions = getattr(self.model.config, "max_position_embeddings", None)
+        form = text_form(self.tokenizer, settings, positions)
+        ended: list[Drawn] = []
+        for drawn in Drawing(self.model, form, choice, self.batch, self.effort).draw(indices):
+            ended.append(drawn)
+            if len(ended) == self.batch:
+                yield from self._scored(ended)
+                ended = []
+        yield from self._scored(ended)
+
+    def _scored(self, ended: Sequence[Drawn]) -> Iterator[Sample]:
+        """Nats of the draw are those of the protein where its text is tokenised as it was drawn; others are scored."""
+        tokenizer = self.tokenizer
+        sequences = [tokenizer.decode(drawn.tokens) for drawn in ended]
+        found: dict[int, Likelihood] = {}
+        for place, text in enumerate(tokenizer.encode(sequences)):
+            if sequences[place] and text.tolist() == list(ended[place].tokens):
+                found[place] = _likelihood(ended[place], tokenizer, len(sequences[place]))
+        others = [place for place, sequence in enumerate(sequences) if sequence and place not in found]
+        scored = likelihoods(self.model, tokenizer, [sequences[place] for place in others]) if others else []
+        found |= dict(zip(others, scored, strict=True))
+        for place, (drawn, sequence) in enumerate(zip(ended, sequences, strict=True)):
+            yield self._sample(drawn, sequence, found.get(place))
+
+    def _sample(self, drawn: Drawn, sequence: str, likelihood: Likelihood | None) -> Sample:
+        least, most = self.settings.residues or (0, len(sequence))
+        return Sample(
+            sequence,
+            is_truncated=drawn.tokens.count(self.tokenizer.end) < 2,
+            perplexity=likelihood.perplexity if likelihood else None,
+            perplexity_per_residue=likelihood.perplexity_per_residue if likelihood else None,
+            index=drawn.index,
+            is_in_range=least <= len(sequence) <= most,
+        )
 
 
-def own_perplexity(model: nn.Module, tokenizer: ProteinTokenizer, sequences: Sequence[str]) -> list[float | None]:
-    """Perplexity per token of each protein in the training text's format; None for an empty one.
+def _likelihood(drawn: Drawn, tokenizer: ProteinTokenizer, num_residues: int) -> Likelihood:
+    solid = np.array(drawn.tokens[1:]) != tokenizer.newline
+    return Likelihood(float(drawn.nats.sum()), float(drawn.nats[solid].sum()), len(drawn.nats), num_residues)
 
-    As ProtGPT2's card computes it: line breaks and the end token count. What lies beyond the model's positions is left
-    out.
+
+def text_form(tokenizer: ProteinTokenizer, settings: SamplingSettings, positions: int | None) -> Form:
+    """The text of a protein as the settings want it, for a model of that many positions.
+
+    The last token of the prefix is drawn again among those that begin with its letters: its residues may be the
+    beginning of a longer token.
     """
-    device = next(model.parameters()).device
-    limit = getattr(model.config, "max_position_embeddings", None)
-    encoded = [torch.from_numpy(tokens[:limit]).long() for tokens in tokenizer.encode(sequences)]
-    found: list[float | None] = [None] * len(sequences)
-    order = [i for i in sorted(range(len(encoded)), key=lambda i: len(encoded[i])) if sequences[i]]
-    for start in range(0, len(order), BATCH):
-        part = order[start : start + BATCH]
-        for index, value in zip(part, _perplexities(model, [encoded[i] for i in part], device), strict=True):
-            found[index] = value
-    return found
-
-
-def _perplexities(model: nn.Module, texts: Sequence[Int64[Tensor, "_"]], device: torch.device) -> list[float]:
-    tokens = nn.utils.rnn.pad_sequence(list(texts), batch_first=True).to(device)
-    lengths = torch.tensor([len(text) for text in texts], device=device)
-    positions = torch.arange(tokens.shape[1], device=device).expand_as(tokens)
-    segments = (positions < lengths[:, None]).long()
-    with torch.no_grad():
-        nll = token_figures(run_packed(model, tokens, segments, positions), None, tokens)["nll"]
-    mask = predicted(segments)
-    means = (nll.view_as(mask) * mask).sum(1) / mask.sum(1)
-    return [math.exp(value) for value in means.tolist()]
+    least, most = settings.residues or (0, 0)
+    longest = settings.max_length if not most else most + most // LINE_LENGTH + 4
+    longest = min(longest, positions or longest)
+    prompt, first = [tokenizer.end, tokenizer.newline], list[int]()
+    if settings.prefix:
+        prefix = parse_protein(settings.prefix, "the prefix")
+        prompt = tokenizer.encode([prefix])[0].tolist()
+        prompt = prompt[:-2]  # a line break and the end token
+        if len(prefix) % LINE_LENGTH:
+            begun = str(tokenizer.backend.id_to_token(prompt.pop()))
+            first = [token for entry, token in tokenizer.entries.items() if entry.startswith(begun) and entry != END]
+        if most and len(prefix) >= most:
+            raise DataError(
+                f"the prefix has {len(prefix)} residues, and at most {most} are asked for", "raise --residues"
+            )
+    if longest <= len(prompt):
+        raise DataError(
+            f"the prefix takes {len(prompt)} tokens, and the longest text has {longest}", "raise --max-length"
+        )
+    sizes = tokenizer.residue_counts
+    return Form(prompt, tokenizer.end, tokenizer.newline, sizes, longest, first, least, most, LINE_LENGTH)

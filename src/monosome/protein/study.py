@@ -221,7 +221,7 @@ def _trainer(study: Study, size: str, task: DistillationTask) -> Trainer:
 def _judge_teacher(study: Study, _: str) -> Report:
     """The teacher's own figures; what is no better than the unigram is refused here."""
     task = study.task(SMALLEST, {"data.proportion": FULL.proportion})
-    teacher = task.frozen()
+    teacher = task.teacher
     assert teacher is not None
     return _judged(_trainer(study, SMALLEST, task), task, teacher)
 
@@ -261,9 +261,7 @@ def _judge_existing(study: Study, size: str) -> Report | None:
 
 def _judged(trainer: Trainer, task: DistillationTask, model: nn.Module) -> Report:
     """What `monosome evaluate --json` says of the model on the study's held-out proteins."""
-    device, config, teacher = trainer.device, trainer.config, task.frozen()
-    if teacher is not None:
-        teacher.to(device.torch_device)
+    device, config = trainer.device, trainer.config
     with process_settings(config.execution, config.numerics), autocast(device, config.numerics), torch.no_grad():
         found = judge(task, model.to(device.torch_device).eval(), "valid").evaluation
     return {"metrics": as_json(found.measures), "caveats": list(found.caveats)}

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int32
+from jaxtyping import Int32, Int64
 from tokenizers import Tokenizer, decoders, pre_tokenizers, trainers
 from tokenizers.models import BPE
 
@@ -93,6 +93,13 @@ class ProteinTokenizer:
     def entries(self) -> Mapping[str, int]:
         """Every entry with its id."""
         return self.backend.get_vocab()
+
+    @cached_property
+    def residue_counts(self) -> Int64[Array, "v"]:
+        """Residues of each token; the end token and the line break have none."""
+        counts = np.array([len(self.backend.id_to_token(index) or "") for index in range(self.vocab_size)])
+        counts[[self.end, self.newline]] = 0
+        return counts
 
     @cached_property
     def content_hash(self) -> str:

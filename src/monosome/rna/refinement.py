@@ -14,7 +14,7 @@ from torch import Tensor
 from monosome.errors import DataError
 from monosome.rna.chain import Chain, join
 from monosome.rna.clashes import Clashscore, clashscore
-from monosome.rna.contacts import is_crowded
+from monosome.rna.contacts import Contacts, is_crowded
 from monosome.rna.files import read_structure
 from monosome.rna.interactions import Interactions, find_interactions
 from monosome.rna.nucleotides import ATOM_INDEX, ATOM_MASK, ATOM_NAMES, BACKBONE, NUM_ATOMS, TEMPLATE
@@ -22,8 +22,9 @@ from monosome.rna.restraints import restrain
 from monosome.rna.stereochemistry import BONDS, CENTRES, Stereochemistry, stereochemistry
 from monosome.rna.superposition import move, superpose
 
-MAX_SHIFT = 1.0
-"""C1' never moves farther (Å) on average."""
+MAX_SHIFT = 2.0
+"""C1' never moves farther (Å) on average. Of 30 published models 28 stayed below 0.7, one of 393 nt with
+716 clashes per 1,000 atoms took 1.5. One of 423 nt was so tangled up that it took 6, without contacts 0.2."""
 STEPS = 400
 """Steps of L-BFGS."""
 HISTORY = 20
@@ -36,8 +37,10 @@ CONVERGED = 1e-3
 """Share of the energy that a block of steps has to gain, or it is the last of its stage."""
 BROKEN = 0.4
 """Bond (Å) too long or short by this: its part of the nucleotide is put anew rather than bent back."""
-GAPS = (12.0, 8.0, 5.0, 3.0)
-"""All links are closed; where that moves C1' too far, those up to this long (Å), one length after the other."""
+GAPS = (8.0, 3.0)
+"""All links are closed; where that moves C1' too far, even with strands that pass through each other, those up to this
+long (Å), one length after the other."""
+NO_CONTACTS = Contacts(torch.zeros((0, 2), dtype=torch.int64), torch.zeros(0))
 STEP = 20.0
 """C1'–C1' (Å) above which residues of a file are not neighbours, whatever their numbers."""
 
@@ -116,14 +119,16 @@ def refine(
     gaps = np.append(np.linalg.norm(whole.atom("P")[1:] - whole.atom("O3'")[:-1], axis=-1), 0)
     joined = np.append(np.diff(whole.segments) == 0, False)
     widest = float(gaps[joined & np.isfinite(gaps)].max(initial=0))
-    for limit in (math.inf, *(limit for limit in GAPS if limit < widest)):
+    narrower = [(limit, False) for limit in GAPS if limit < widest]
+    for limit, is_solid in ((math.inf, True), (math.inf, False), *narrower):
         closed = joined & ~(gaps > limit)
-        refined = _descend(whole, closed, interactions, steps)
+        refined = _descend(whole, closed, interactions, steps, is_solid=is_solid)
         if _shift(whole, refined) <= MAX_SHIFT:
             break
     excess = max(1.0, _shift(whole, refined) / MAX_SHIFT)
-    if excess > 1:
-        refined = replace(refined, atoms=whole.atoms + (refined.atoms - whole.atoms) / np.float32(excess))
+    if excess > 1:  # nucleotides keep their new shape, and go back as a whole
+        moved = np.nan_to_num(refined.atom("C1'") - whole.atom("C1'"))
+        refined = replace(refined, atoms=refined.atoms - np.float32(1 - 1 / excess) * moved[:, None])
     num_placed = int(whole.resolved.sum() - start.resolved.sum())
     return Refinement(start, refined, num_placed, num_renewed, int((joined & ~closed).sum()))
 
@@ -199,14 +204,18 @@ def _broken(chain: Chain) -> Bool[np.ndarray, "n 27"]:
     return broken
 
 
-def _descend(chain: Chain, linked: Bool[np.ndarray, "n"], interactions: Interactions, steps: int) -> Chain:
+def _descend(
+    chain: Chain, linked: Bool[np.ndarray, "n"], interactions: Interactions, steps: int, *, is_solid: bool
+) -> Chain:
+    """The chain at the end of the descent; atoms that are not `is_solid` pass through each other."""
     restraints = restrain(chain, linked, interactions)
     atoms = torch.from_numpy(np.nan_to_num(chain.atoms.reshape(-1, 3))).requires_grad_()
     for softness, share in STAGES:
         optimiser = torch.optim.LBFGS([atoms], max_iter=BLOCK, history_size=HISTORY, line_search_fn="strong_wolfe")
         last = math.inf
         for _ in range(math.ceil(steps * share / BLOCK)):
-            energy = partial(restraints.energy, atoms, restraints.contacts(atoms), softness)
+            contacts = restraints.contacts(atoms) if is_solid else NO_CONTACTS
+            energy = partial(restraints.energy, atoms, contacts, softness)
             now = optimiser.step(partial(_with_gradient, atoms, energy)).item()
             if last - now < CONVERGED * last:
                 break

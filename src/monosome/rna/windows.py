@@ -12,9 +12,9 @@ from monosome.rna.frames import Frames
 from monosome.rna.pairing import LONGEST_WHOLE, SPAN
 from monosome.rna.superposition import MIN_POINTS, best_rotation, move, superpose
 
-WINDOW = 700
-"""Residues of a window where the whole is longer than LONGEST_WHOLE. Time grows with their cube, and overlaps of SPAN
-count twice: of 4,640 nt, windows of 500, 700 and 1,000 have as much work as 28, 22 and 28 thousand nt of short RNA."""
+WINDOW = 400
+"""Residues of a window where the whole is longer than LONGEST_WHOLE. In two ribosomal RNAs of 1,494 and 1,608 nt those
+of 250, 400 and 700 found base pairs with mean F1 of .46, .46 and .45, in 20, 35 and 69 s; training saw 128 at once."""
 SHORTEST = 64
 """Windows of fewer residues know less than a helix needs."""
 HOLD = 0.1

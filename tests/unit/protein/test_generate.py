@@ -7,25 +7,28 @@ from monosome.protein.generate import generate, load_generator, records, sample_
 from monosome.protein.sampling import Sample, SamplingSettings
 
 SAMPLES = [
-    Sample("MKT", is_truncated=False, perplexity=2.5),
-    Sample("MK>\N{REPLACEMENT CHARACTER}t", is_truncated=False, perplexity=9.0),
-    Sample("", is_truncated=False, perplexity=None),
-    Sample("MKKK", is_truncated=True, perplexity=4.0),
+    Sample("MKT", is_truncated=False, perplexity=2.5, perplexity_per_residue=1.5),
+    Sample("MK>\N{REPLACEMENT CHARACTER}t", is_truncated=False, perplexity=9.0, index=1),
+    Sample("", is_truncated=False, perplexity=None, index=2),
+    Sample("MKKK", is_truncated=True, perplexity=4.0, index=3),
+    Sample("MKKKK", is_truncated=True, perplexity=4.0, index=4, is_in_range=False),
 ]
 
 
 def test_headers_say_what_is_wrong():
-    assert [(one.id, one.description, one.sequence) for one in records(SAMPLES)] == [
-        ("sample_1", "length=3 perplexity=2.50", "MKT"),
-        ("sample_2", "length=5 perplexity=9.00 invalid", "MKXXT"),
-        ("sample_4", "length=4 perplexity=4.00 truncated", "MKKK"),
+    assert [(one.id, one.description, one.sequence) for one in records(SAMPLES, "seed=0")] == [
+        ("sample_1", "length=3 perplexity=2.50 perplexity_per_residue=1.50 seed=0", "MKT"),
+        ("sample_2", "length=5 perplexity=9.00 invalid seed=0", "MKXXT"),
+        ("sample_4", "length=4 perplexity=4.00 truncated seed=0", "MKKK"),
+        ("sample_5", "length=5 perplexity=4.00 out_of_range seed=0", "MKKKK"),
     ]
 
 
 def test_the_summary_counts():
     found = sample_summary(SAMPLES)
-    assert (found["num"], found["num_valid"], found["num_truncated"], found["num_empty"]) == (4, 1, 1, 1)
-    assert found["mean_length"] == 4
+    assert (found["num"], found["num_valid"], found["num_truncated"], found["num_empty"]) == (5, 1, 2, 1)
+    assert found["num_out_of_range"] == 1
+    assert found["mean_length"] == 17 / 4
     assert sample_summary([SAMPLES[2]])["composition_kl"] is None
 
 

@@ -21,6 +21,7 @@ from report import write_report
 
 from monosome.rna.files import read_structure
 from monosome.rna.nucleotides import BASES
+from monosome.rna.pairing import pairs_of
 from monosome.rna.refinement import Geometry, join_near
 from monosome.sequences.fasta import read_fasta
 
@@ -96,7 +97,7 @@ def folded(sequence: str, num_models: int) -> dict[str, Any]:
             model.update({name: round(value, 4) for name, value in geometry.items() if value is not None})
             places = chain.atom("C1'")
             model["radius_of_gyration"] = round(float(np.square(places - places.mean(0)).sum(1).mean() ** 0.5), 1)
-            model["num_pairs"] = sum(model.pop("secondary_structure").count(mark) for mark in "([{<")
+            model["num_pairs"] = len(pairs_of(model.pop("secondary_structure")))
             del model["plddt"], model["file"]
     return {"length": len(sequence), **figures, "models": models}
 

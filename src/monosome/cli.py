@@ -258,6 +258,7 @@ def fold(
     ss: cli_options.Secondary = None,
     msa: cli_options.Alignment = None,
     shape: cli_options.Probing = None,
+    embedding: cli_options.Embedding = None,
     template: cli_options.Library = None,
     template_before: cli_options.Before = "any",
     template_identity: cli_options.MostAlike = 1.0,
@@ -267,8 +268,10 @@ def fold(
 ) -> None:
     """Predict RNA structures: DIR/<id>/model_1.cif, best first, with confidence.json and report.html."""
     from monosome.commands import fold as command
+    from monosome.rna.evidence import Given
 
-    given = command.make_given(ss, msa, shape, template=template, before=template_before, identity=template_identity)
+    files = Given(ss, msa, shape, embedding)
+    given = command.with_templates(files, template, before=template_before, identity=template_identity)
     command.run(
         targets, out, checkpoint=checkpoint, num_models=num_models, format=format, seed=seed, given=given, json=json
     )
@@ -302,6 +305,9 @@ def assess(
     superposed: Annotated[
         Path | None, typer.Option(help="Structure file to write the model to, moved as TM-score has it.")
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Folder to write a report on many to, the worst to look at.")
+    ] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="Processes for many; 0 uses every core.")] = 0,
     json: Json = False,
 ) -> None:
@@ -309,10 +315,11 @@ def assess(
     from monosome.commands import assess as command
 
     request = command.make_request(metrics, mode=mode, atom=atom, per_residue=per_residue, per_motif=per_motif)
+    many = command.Many(out, report, jobs, json)
     if pairs:
-        command.run_pairs(pairs, out=out, request=request, num_workers=jobs, json=json)
+        command.run_pairs(pairs, request=request, many=many)
     elif model and native and model.is_dir():
-        command.run_folder(model, native, out=out, request=request, num_workers=jobs, json=json)
+        command.run_folder(model, native, request=request, many=many)
     elif model and native:
         natives = [native, *(reference or [])]
         command.run(model, natives, request=request, ensemble=ensemble, superposed=superposed, json=json)
@@ -360,6 +367,7 @@ def rank(
 
 app.command()(cli_design.generate)
 app.command()(cli_design.likelihood)
+app.command()(cli_design.export)
 app.command()(cli_protein.distill)
 app.command()(cli_protein.study)
 app.command()(cli_reports.compare)

@@ -100,3 +100,15 @@ def evaluate(
 
     request = command.Request(against, family, teacher, plddt, structures)
     command.run(proteins, request, out=out, json=json)
+
+
+def export(
+    checkpoint: Model,
+    out: Annotated[Path, typer.Argument(help="Folder to write.")],
+    onnx: Annotated[bool, typer.Option("--onnx", help="model.onnx too, its logits checked against PyTorch's.")] = False,
+    json: Json = False,
+) -> None:
+    """Write a protein language model as transformers and vLLM load it, or as ONNX."""
+    from monosome.commands import export as command
+
+    command.run(checkpoint, out, onnx=onnx, json=json)

@@ -21,6 +21,9 @@ Secondary = Annotated[
 ]
 Alignment = Annotated[Path | None, typer.Option("--msa", help="Alignment: FASTA, a2m, a3m, Stockholm.")]
 Probing = Annotated[Path | None, typer.Option("--shape", help="SHAPE or DMS reactivities: RDAT, CSV.")]
+Embedding = Annotated[
+    Path | None, typer.Option("--embedding", help="Embedding of an RNA language model: NPZ or NPY, one row a residue.")
+]
 Library = Annotated[
     Path | None,
     typer.Option("--template", help="Known structures: a file, a folder, or what `monosome prepare rna` made of one."),

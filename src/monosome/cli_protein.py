@@ -16,10 +16,21 @@ def distill(
     settings: Settings = None,
     size: Annotated[Literal["micro", "tiny", "small", "medium"], typer.Option(help="Size of the student.")] = "tiny",
     data: Data = None,
+    family: Annotated[
+        Path | None, typer.Option(help="Members of a family: TEACHER itself is adapted to it; --data is replayed.")
+    ] = None,
+    method: Annotated[
+        Literal["full", "lora"], typer.Option(help="With --family: all weights, or low-rank products beside them.")
+    ] = "full",
     out: Out = None,
     json: Json = False,
 ) -> None:
-    """Distill a protein language model into a student: `train protein/SIZE` by its everyday name."""
+    """Distill a protein language model into a student, or adapt one to a family."""
+    if family:
+        from monosome.commands import adapt
+
+        adapt.run(teacher, family, data=data, method=method, out=out, json=json)
+        return
     from monosome.commands import distill as command
 
     command.run(teacher, settings or [], size=size, data=data, out=out, json=json)

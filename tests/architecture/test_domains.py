@@ -14,7 +14,8 @@ from .source import PACKAGE
 DEMO = {"demo", "demo_report"}
 VERBS = {
     "rna": {"fold", "assess", "annotate", "rank", "refine", "kaggle"} | DEMO,
-    "protein": {"distill", "evaluate_protein", "generate", "likelihood", "seed_plan", "study"} | DEMO,
+    "protein": {"adapt", "distill", "evaluate_protein", "export", "generate", "likelihood", "seed_plan", "study"}
+    | DEMO,
 }
 
 ALONE = """

@@ -23,7 +23,7 @@ OPTIONS = {
             "--metrics",
             "--per-residue",
         ),
-        *("--per-motif", "--superposed", "--jobs -j", "--json"),
+        *("--per-motif", "--superposed", "--report", "--jobs -j", "--json"),
     ],
     "bench": ["names...", "--data", "--history", "--json"],
     "checkpoint show": ["path", "--json"],
@@ -31,12 +31,13 @@ OPTIONS = {
     "checkpoint convert": ["path", "out", "--precision", "--json"],
     "compare": ["runs...", "--split", "--out -o", "--json"],
     "demo": ["--out -o"],
-    "distill": ["teacher", SETTINGS, "--size", "--data", "--out -o", "--json"],
+    "distill": ["teacher", SETTINGS, "--size", "--data", "--family", "--method", "--out -o", "--json"],
     "doctor": ["--json"],
     "evaluate": [
         *("run", "proteins", "--split", "--set", "--importance", "--samples", "--speed"),
         *("--against", "--family", "--teacher", "--plddt", "--structures", "--out -o", "--json"),
     ],
+    "export": ["checkpoint", "out", "--onnx", "--json"],
     "explain": ["section", "--domain", "--json"],
     "fold": [
         *(
@@ -47,6 +48,7 @@ OPTIONS = {
             "--ss",
             "--msa",
             "--shape",
+            "--embedding",
             "--template",
             "--template-before",
             "--template-identity",

@@ -108,7 +108,7 @@ def test_what_is_picked_in_one_panel_shows_in_the_others(folded: Path, window: W
     before = heat.screenshot()
     size = heat.bounding_box()["width"]
     heat.click(position={"x": size * 4.5 / 24, "y": size * 19.5 / 24})
-    assert window.status.startswith(("U20, ", "C1' distance of 20 and 5: "))
+    assert window.status.startswith(("U20, ", "predicted aligned error of 20 and 5: "))
     assert heat.screenshot() != before
     assert track.get_attribute("aria-valuenow") == "20"
     page.keyboard.press("Escape")

@@ -2,8 +2,10 @@
 
 import csv
 import io
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from monosome.atomic import write_text
 from monosome.commands.output import print_json, print_measures, print_table
 from monosome.errors import ConfigError, DataError, nearest
+from monosome.evaluate.page import write_report
 from monosome.evaluate.rows import measures, number
 from monosome.rna.assessments import Outcome, Pair, Request, assess_pairs, models_in
 from monosome.rna.comparison import Reference
@@ -22,7 +25,10 @@ from monosome.rna.metrics import METRICS, Assessment, Detail, Mode, assess
 from monosome.rna.motif_scores import summarise
 from monosome.rna.nucleotides import ATOM_NAMES
 from monosome.rna.tables import read_table
+from monosome.rna.validation import Validated, report
 from monosome.row import Metric, Row
+from monosome.sequences.clusters import cluster_by_identity
+from monosome.sequences.relatives import RNA
 
 TITLES = {
     "tm_score": ("TM-score, {atom}", ""),
@@ -92,24 +98,34 @@ def run(
         print(f"note: {note}")
 
 
-def run_pairs(table: Path, *, out: Path | None, request: Request, num_workers: int, json: bool) -> None:
+@dataclass(frozen=True)
+class Many:
+    """How many models are assessed: the CSV of scores, the folder of the report, the processes."""
+
+    out: Path | None
+    report: Path | None
+    num_workers: int
+    json: bool
+
+
+def run_pairs(table: Path, *, request: Request, many: Many) -> None:
     """Assess every pair of a table. Raises as `run_folder`."""
     rows = list(read_table(table, ("model", "native")))
     if not rows:
         raise DataError(f"{table} has no rows", "give one pair per line under a header with model,native")
     pairs = [(_found(row["model"], table.parent), _found(row["native"], table.parent)) for row in rows]
-    _run_many(rows, pairs, out=out, request=request, num_workers=num_workers, json=json)
+    _run_many(rows, pairs, request, many)
 
 
-def run_folder(folder: Path, native: Path, *, out: Path | None, request: Request, num_workers: int, json: bool) -> None:
-    """Assess every structure of a folder against one native, in parallel; write the scores to `out` or print them.
+def run_folder(folder: Path, native: Path, *, request: Request, many: Many) -> None:
+    """Assess every structure of a folder against one native, in parallel; write the scores, or print them.
 
-    A pair that cannot be scored has its reason in the column `error`. Raises DataError when none can, or when `out` is
-    there already.
+    A pair that cannot be scored has its reason in the column `error`. Raises DataError when none can, or when what is to
+    be written is there already.
     """
     models = models_in(folder)
     rows = [{"model": str(model), "native": str(native)} for model in models]
-    _run_many(rows, [(model, native) for model in models], out=out, request=request, num_workers=num_workers, json=json)
+    _run_many(rows, [(model, native) for model in models], request, many)
 
 
 def _found(name: str, folder: Path) -> Path:
@@ -118,36 +134,50 @@ def _found(name: str, folder: Path) -> Path:
     return beside if not Path(name).exists() and beside.exists() else Path(name)
 
 
-def _run_many(
-    rows: Sequence[dict[str, str]],
-    pairs: Sequence[Pair],
-    *,
-    out: Path | None,
-    request: Request,
-    num_workers: int,
-    json: bool,
-) -> None:
-    if out is not None and out.exists():
-        raise DataError(f"{out} is there already", "give another name with -o, or move it away")
-    outcomes = _assess(pairs, request, num_workers)
+def _run_many(rows: Sequence[dict[str, str]], pairs: Sequence[Pair], request: Request, many: Many) -> None:
+    for place in (many.out, many.report):
+        if place is not None and place.exists():
+            raise DataError(f"{place} is there already", "give another name, or move it away")
+    if many.report:
+        request = replace(request, details=("residues", "motifs"))
+    outcomes = _assess(pairs, request, many.num_workers)
     failed = [outcome for outcome in outcomes if isinstance(outcome, str)]
     if len(failed) == len(outcomes):
         raise DataError(f"none of {len(pairs)} pairs can be scored; the first: {failed[0]}")
-    if out is not None:
-        write_text(out, _csv([row | _cells(outcome, request) for row, outcome in zip(rows, outcomes, strict=True)]))
-    if json:
+    if many.out is not None:
+        cells = [row | _cells(outcome, request) for row, outcome in zip(rows, outcomes, strict=True)]
+        write_text(many.out, _csv(cells))
+    page = _write_report(rows, pairs, outcomes, request, many.report) if many.report else None
+    if many.json:
         found = [_as_json(one, request) if isinstance(one, Assessment) else {"error": one} for one in outcomes]
         print_json({"scores": [row | values for row, values in zip(rows, found, strict=True)]})
         return
-    if out is None:
+    if many.out is None:
         _print_scores(pairs, outcomes, request)
     print_measures(
         measures(_rows(pairs, outcomes), _metrics(request)), title=f"means of {len(pairs) - len(failed)} models"
     )
     if failed:
         print(f"note: {len(failed)} of {len(pairs)} pairs could not be scored; the first: {failed[0]}")
-    if out is not None:
-        print(f"scores: {out}")
+    for what, path in (("scores", many.out), ("open", page)):
+        if path is not None:
+            print(f"{what}: {path}")
+
+
+def _write_report(
+    rows: Sequence[dict[str, str]], pairs: Sequence[Pair], outcomes: Sequence[Outcome], request: Request, folder: Path
+) -> Path:
+    """The page; a column `method` of the table parts it, and clusters are those of the natives' sequences."""
+    natives = sorted({native for _, native in pairs})
+    sequences = [Reference.read(native).whole.sequence for native in natives]
+    clusters = dict(zip(natives, cluster_by_identity(sequences, RNA), strict=True))
+    models = [
+        Validated(*pair, row.get("method", ""), str(clusters[pair[1]]), found)
+        for row, pair, found in zip(rows, pairs, outcomes, strict=True)
+        if isinstance(found, Assessment)
+    ]
+    command = shlex.join(["monosome", *sys.argv[1:]])
+    return write_report(report(models, _metrics(request), command), folder)
 
 
 def make_request(metrics: str, *, mode: Mode | None, atom: str, per_residue: bool, per_motif: bool) -> Request:

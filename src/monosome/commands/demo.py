@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from monosome.commands.demo_report import Made, demo_report
-from monosome.commands.fold import write_target
+from monosome.commands.fold import Order, write_target
 from monosome.commands.train import Trained, train
 from monosome.errors import DataError
 from monosome.evaluate.page import write_report
@@ -80,7 +80,7 @@ def _fold(out: Path) -> list[tuple[Record, list[Prediction]]]:
     predictor = load()
     folded = [(record, predictor.fold(record.sequence, id=record.id)) for record in known]
     for record, predictions in folded:
-        write_target(out / "structures" / record.id, record, predictions, predictor, COMMAND)
+        write_target(out / "structures" / record.id, record, predictions, predictor, Order(COMMAND))
     return folded
 
 

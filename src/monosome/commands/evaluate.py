@@ -153,7 +153,7 @@ def _report(
                 [
                     Table(*measure_cells(found)),
                     Picture(
-                        scatter(points, x="length", y=first.metric.title, title="By length"),
+                        scatter({"": points}, x="length", y=first.metric.title, title="By length"),
                         "One point per example.",
                     ),
                 ],

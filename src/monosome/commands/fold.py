@@ -6,7 +6,7 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -55,12 +55,16 @@ def run(
     """
     records = read_targets(targets)
     if len(records) > 1 and replace(given, templates=None) != Given():
-        raise DataError(f"--ss, --msa and --shape are of one RNA, and there are {len(records)}", "fold them one by one")
+        files = "--ss, --msa, --shape and --embedding"
+        raise DataError(f"{files} are of one RNA, and there are {len(records)}", "fold them one by one")
     folders = _folders(out, records)
     if len(records) > 1 and (out / "report.html").exists():
         raise DataError(f"{out / 'report.html'} is there already", "choose another folder with --out")
     predictor = load(checkpoint)
-    command = shlex.join(["monosome", *sys.argv[1:]])
+    order = Order(shlex.join(["monosome", *sys.argv[1:]]), given, format)
+    for use in given.uses(predictor.config.model.inputs):
+        if not use.is_used:
+            print(f"note: {use.what} is not used: {use.why}", file=sys.stderr)
     made: list[dict[str, Any]] = []
     scenes: list[Scene] = []
     console = Console(stderr=True)
@@ -73,7 +77,7 @@ def run(
         started = time.monotonic()
         _refuse_filled(folder)  # again: where case does not count, an earlier target may have the same one
         predictions = predictor.fold(record.sequence, id=record.id, num_models=num_models, seed=seed, given=given)
-        write_target(folder, record, predictions, predictor, command, format=format)
+        write_target(folder, record, predictions, predictor, order)
         scenes.append(scene(record.id, predictions))
         made.append(
             {
@@ -86,7 +90,7 @@ def run(
         )
     page = folders[0] / "report.html"
     if len(records) > 1:
-        page = write_report(_overview(made, scenes, predictor, command), out)
+        page = write_report(_overview(made, scenes, predictor, order.command), out)
     if json:
         print_json({"targets": made, "checkpoint": predictor.name, "fingerprint": predictor.fingerprint})
         return
@@ -95,26 +99,18 @@ def run(
     print(f"\nopen: {page}\nnext: monosome assess {folders[0] / f'model_1.{format}'} NATIVE")
 
 
-def make_given(
-    secondary: Path | None,
-    msa: Path | None,
-    shape: Path | None,
-    *,
-    template: Path | None,
-    before: str,
-    identity: float,
-) -> Given:
-    """What a user gives; DataError for a day that is none, or a library that cannot be read."""
+def with_templates(files: Given, template: Path | None, *, before: str, identity: float) -> Given:
+    """What a user gives, known structures too; DataError for a day that is none, or a library that cannot be read."""
     if before != "any" and not re.fullmatch(r"\d{4}-\d\d-\d\d", before):
         raise DataError(f"--template-before {before} is no day", "write YYYY-MM-DD, or any")
     if template is None:
-        return Given(secondary, msa, shape)
+        return files
     library = TemplateLibrary.read(template)
     if before == "any" and identity == 1:
         print(
             "note: templates of any day and any identity: to measure how good models are, limit both", file=sys.stderr
         )
-    return Given(secondary, msa, shape, Templates(library, before, identity))
+    return replace(files, templates=Templates(library, before, identity))
 
 
 def read_targets(targets: str) -> list[Record]:
@@ -175,31 +171,36 @@ def _refuse_filled(folder: Path) -> None:
         raise DataError(f"{folder} is there already", "choose another folder with --out")
 
 
+@dataclass(frozen=True)
+class Order:
+    """What was asked for: the command as it was typed, what was given, the format of the files."""
+
+    command: str
+    given: Given = field(default_factory=Given)
+    format: Literal["cif", "pdb"] = "cif"
+
+
 def write_target(
-    folder: Path,
-    record: Record,
-    predictions: Sequence[Prediction],
-    predictor: Predictor,
-    command: str,
-    *,
-    format: Literal["cif", "pdb"] = "cif",
+    folder: Path, record: Record, predictions: Sequence[Prediction], predictor: Predictor, order: Order
 ) -> None:
     """Write model_1…, confidence.json and report.html of one target, all or nothing."""
     with replacing(folder) as temporary:
         temporary.mkdir()
         for number, prediction in enumerate(predictions, start=1):
-            path = temporary / f"model_{number}.{format}"
+            path = temporary / f"model_{number}.{order.format}"
             strands = split(prediction.chain)
-            write_structure(strands, path, b_factors=prediction.plddt, format=format, name=record.id)
-        confidence = _confidence(record, predictions, predictor, format)
+            write_structure(strands, path, b_factors=prediction.plddt, format=order.format, name=record.id)
+        confidence = _confidence(record, predictions, predictor, order)
         (temporary / "confidence.json").write_text(json_text.dumps(confidence, indent=1))
-        write_report(_report(record, predictions, confidence, command), temporary)
+        write_report(_report(record, predictions, confidence, order.command), temporary)
 
 
-def _confidence(record: Record, predictions: Sequence[Prediction], predictor: Predictor, format: str) -> dict[str, Any]:
+def _confidence(
+    record: Record, predictions: Sequence[Prediction], predictor: Predictor, order: Order
+) -> dict[str, Any]:
     models = [
         {
-            "file": f"model_{number}.{format}",
+            "file": f"model_{number}.{order.format}",
             "mean_plddt": round(prediction.mean_plddt, 3),
             "plddt": [round(float(value), 2) for value in prediction.plddt],
             "ptm": round(prediction.ptm, 3),
@@ -213,6 +214,7 @@ def _confidence(record: Record, predictions: Sequence[Prediction], predictor: Pr
         "id": record.id,
         "sequence": with_breaks(chain.sequence, chain.segments),
         "strands": [{"chain": strand.id, "length": len(strand)} for strand in split(chain)],
+        "given": [asdict(use) for use in order.given.uses(predictor.config.model.inputs)],
         "order": order_reason(predictions),
         "checkpoint": predictor.name,
         "fingerprint": predictor.fingerprint,
@@ -251,6 +253,7 @@ def _report(record: Record, predictions: Sequence[Prediction], confidence: dict[
                 f"Ordered {order_reason(predictions)}.",
                 [Table(["model", "mean pLDDT", "secondary structure", "made from"], rows)],
             ),
+            *_given(confidence["given"]),
             Chapter(
                 "Side by side",
                 "Flat views along the principal axes; the mmCIF or PDB files hold all heavy atoms.",
@@ -290,3 +293,10 @@ def _overview(made: Sequence[dict[str, Any]], scenes: Sequence[Scene], predictor
         ],
         data={"targets": list(made), "checkpoint": predictor.name, "fingerprint": predictor.fingerprint},
     )
+
+
+def _given(uses: Sequence[dict[str, Any]]) -> list[Chapter]:
+    """What became of what was given, if there was something."""
+    rows = [[use["what"], "used" if use["is_used"] else "not used", use["why"]] for use in uses]
+    chapter = Chapter("Given", "What was known besides the sequence.", [Table(["what", "", "how"], rows)])
+    return [chapter] if rows else []

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from monosome.errors import DataError
-from monosome.evaluate.figures import differences
+from monosome.evaluate.figures import scatter
 from monosome.evaluate.intervals import Interval, interval, resampled
 from monosome.evaluate.page import Chapter, Picture, Report, Table
 from monosome.evaluate.rows import interval_text, number, row_from_json
@@ -177,7 +177,7 @@ def chapter(first: Evaluation, other: Evaluation, found: Sequence[Difference]) -
         metric = found[0].metric
         values = [(metric.of(row), metric.of(other.by_id[row.id])) for row in first.rows]
         points = [(x, y) for x, y in values if x is not None and y is not None]
-        picture = differences(points, x=first.name, y=other.name, title=metric.title)
+        picture = scatter({"": points}, x=first.name, y=other.name, title=metric.title, diagonal=True)
         side = "above" if metric.higher_is_better else "below"
         blocks.append(Picture(picture, f"One point per example: {side} the line, {other.name} is better."))
     text = (

@@ -12,6 +12,8 @@ INK = "#010203"
 PALETTE = ("#2f6fde", "#d9662b", "#2a9d6f", "#9254c8", "#c23b5a", "#8a8f98")
 """Distinct in hue and lightness; blue and orange first, which most colour-blind readers tell apart."""
 
+MAX_LETTERS = 60
+"""More letters below the bars of one picture run into each other: then they are set aslant."""
 FEW_POINTS = 20
 """So many points of a line are marked: one alone would not be seen."""
 
@@ -77,13 +79,24 @@ def curves(
     return svg(draw, name=title)
 
 
-def scatter(points: Sequence[tuple[float, float]], *, x: str, y: str, title: str) -> str:
-    """One dot per (x, y) point."""
+def scatter(
+    series: Mapping[str, Sequence[tuple[float, float]]], *, x: str, y: str, title: str, diagonal: bool = False
+) -> str:
+    """One dot per (x, y) point, each name in its colour and shape; the `diagonal` is where both are equal."""
 
     def draw(figure: "Figure") -> None:
         axes = figure.subplots()
-        axes.scatter([x for x, _ in points], [y for _, y in points], s=18, alpha=0.7, linewidth=0)
+        for number, (name, points) in enumerate(series.items()):
+            marker = "os^Dvx"[number % 6]
+            across, up = [point[0] for point in points], [point[1] for point in points]
+            axes.scatter(across, up, s=18, alpha=0.7, linewidth=0.8, marker=marker, label=name)
+        values = [value for points in series.values() for point in points for value in point]
+        if diagonal and values:
+            ends = [min(values), max(values)]
+            axes.plot(ends, ends, color=INK, linewidth=1, linestyle=":")
         axes.set(xlabel=x, ylabel=y, title=title)
+        if len(series) > 1:
+            axes.legend()
 
     return svg(draw, name=title)
 
@@ -118,21 +131,11 @@ def bars(
                 xytext=(0, 3),
                 textcoords="offset points",
             )
-        axes.set_xticks(range(len(values)), list(values))
+        crowded = sum(map(len, values)) > MAX_LETTERS
+        axes.set_xticks(
+            range(len(values)), list(values), rotation=30 if crowded else 0, ha="right" if crowded else "center"
+        )
         axes.set(ylabel=y, title=title)
         axes.margins(y=0.15)
-
-    return svg(draw, name=title)
-
-
-def differences(points: Sequence[tuple[float, float]], *, x: str, y: str, title: str) -> str:
-    """One dot per (x, y) point of two sides, with the line on which they are equal."""
-
-    def draw(figure: "Figure") -> None:
-        axes = figure.subplots()
-        ends = [min(map(min, points), default=0.0), max(map(max, points), default=1.0)]
-        axes.plot(ends, ends, color=INK, linewidth=1, linestyle=":")
-        axes.scatter([x for x, _ in points], [y for _, y in points], s=18, alpha=0.7, linewidth=0)
-        axes.set(xlabel=x, ylabel=y, title=title)
 
     return svg(draw, name=title)

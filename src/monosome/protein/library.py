@@ -25,7 +25,7 @@ from monosome.sequences.fasta import write_fasta
 
 Faulty = Literal["flag", "drop", "redraw"]
 
-MAX_DRAWS = 20
+MAX_DRAWS = 50
 """Draws for each protein that is wanted, at most, where faulty ones are drawn again."""
 COLUMNS = ("id", "sequence", "residues", "perplexity", "perplexity_per_residue", "fault")
 

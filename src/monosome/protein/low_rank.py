@@ -31,10 +31,11 @@ def add_low_rank(model: Any, rank: int = RANK) -> list[nn.Parameter]:
     model.requires_grad_(False)
     head = model.get_output_embeddings()
     for module in list(model.modules()):
-        weight = getattr(module, "weight", None)
+        weight: Any = getattr(module, "weight", None)
         is_matrix = isinstance(weight, nn.Parameter) and weight.ndim == 2 and not isinstance(module, nn.Embedding)
         if is_matrix and module is not head:
-            parametrize.register_parametrization(module, "weight", LowRank(*weight.shape, rank).to(weight))
+            thin = LowRank(weight.shape[0], weight.shape[1], rank)
+            parametrize.register_parametrization(module, "weight", thin.to(weight))
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 

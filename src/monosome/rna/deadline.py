@@ -18,8 +18,10 @@ from monosome.errors import DataError, HardwareError
 from monosome.processes import Worker
 from monosome.rna.kaggle import Target
 from monosome.rna.kaggle_folds import Network, Places, fingerprint, folded, helices, laid_out
+from monosome.rna.pairing import LONGEST_WHOLE
 from monosome.rna.submission import NUM_STRUCTURES
 from monosome.rna.superposition import move, superpose
+from monosome.rna.windows import WINDOW
 
 T = TypeVar("T")
 CUBIC = 500
@@ -118,7 +120,13 @@ class TimePlan:
 def work_of(target: Target) -> float:
     """The work of one candidate, in nucleotides of a short target; copies of a strand are folded once."""
     lengths = [len(letters) for letters in {strand.letters for strand in target.strands}]
-    return sum(length * (1 + (length / CUBIC) ** 2) for length in lengths)
+    return sum(_work(length) for length in lengths)
+
+
+def _work(length: int) -> float:
+    """In windows every residue is folded twice, see `windows.cut`."""
+    whole = length <= LONGEST_WHOLE
+    return length * (1 + (length / CUBIC) ** 2) if whole else 2 * length * (1 + (WINDOW / CUBIC) ** 2)
 
 
 def clock(seconds: float) -> str:

@@ -78,12 +78,25 @@ class EvidenceSource:
 
 
 @dataclass(frozen=True)
+class Use:
+    """What became of something that was given: `why` says what it is used for, or why it is not."""
+
+    what: str
+    is_used: bool
+    why: str
+
+
+@dataclass(frozen=True)
 class Given:
-    """What a user gives: files of one RNA (a secondary structure, an alignment, reactivities), and known structures."""
+    """What a user gives: files of one RNA, and known structures.
+
+    The files are a secondary structure, an alignment, reactivities, an embedding.
+    """
 
     secondary: Path | None = None
     msa: Path | None = None
     shape: Path | None = None
+    embedding: Path | None = None
     templates: Templates | None = None
 
     def evidence(
@@ -95,15 +108,42 @@ class Given:
     ) -> Evidence:
         """What they tell of the sequence, ViennaRNA filling in for a structure that is not given.
 
-        Raises DataError for a file that cannot be read, is of another sequence, or that the network has no input for.
+        What the network has no input for is checked and left out, see `uses`. Raises DataError for a file that cannot
+        be read or is of another sequence.
         """
-        if self.msa and "evolution" not in sources:
-            raise DataError("this checkpoint has no input for an alignment", "leave out --msa, or name another one")
         segments = np.zeros(len(sequence), dtype=np.int64) if segments is None else segments
         reactivities = read_reactivities(self.shape, sequence) if self.shape else None
         pairing = read_secondary(self.secondary, sequence) if self.secondary else None
+        alignment = read_alignment(self.msa, sequence) if self.msa else None
+        embedding = read_embedding(self.embedding, sequence).values if self.embedding else None
         folded = _folded(sequence, segments, conditions, reactivities, sources, pairing)
-        return replace(folded, evolution=evolution(read_alignment(self.msa, sequence)) if self.msa else None)
+        return replace(
+            folded,
+            evolution=evolution(alignment) if alignment and "evolution" in sources else None,
+            embedding=embedding if "embedding" in sources else None,
+        )
+
+    def uses(self, sources: Sequence[Source]) -> list[Use]:
+        """What a network with these inputs makes of each thing that was given."""
+        found = []
+        if self.secondary:
+            found.append(Use(str(self.secondary), True, "base pairs to start from, in place of ViennaRNA's"))
+        if self.shape:
+            beside = ", and an input of the network" if "probing" in sources else ""
+            found.append(Use(str(self.shape), True, f"reactivities count in ViennaRNA's energies{beside}"))
+        inputs: tuple[tuple[Path | None, Source, str], ...] = (
+            (self.msa, "evolution", "an alignment"),
+            (self.embedding, "embedding", "an embedding"),
+        )
+        for file, source, name in inputs:
+            if file:
+                is_used = source in sources
+                why = "an input of the network" if is_used else f"this checkpoint has no input for {name}"
+                found.append(Use(str(file), is_used, why))
+        if self.templates:
+            limits = f"known before {self.templates.before}, at most {self.templates.max_identity:.0%} identical"
+            found.append(Use(f"{len(self.templates.library.templates)} known structures", True, f"templates {limits}"))
+        return found
 
 
 def _folded(

@@ -73,6 +73,19 @@ def read_models(path: Path | str) -> tuple[Reading, ...]:
     return tuple(readings)
 
 
+def read_b_factors(path: Path | str) -> dict[tuple[str, int], float]:
+    """Mean B factor of each residue of the first model, by chain and number: where models keep their confidence.
+
+    Raises as `read_structure`.
+    """
+    return {
+        (chain.name, residue.seqid.num): sum(atom.b_iso for atom in residue) / len(residue)
+        for chain in _parse(Path(path))[0]
+        for residue in chain
+        if len(residue)
+    }
+
+
 def _parse(path: Path) -> Any:
     if not path.is_file():
         raise DataError(f"there is no file {path}", "give PDB or mmCIF, also .gz")

@@ -138,6 +138,12 @@ def predicted_tm_score(logits: Float[Tensor, "n n k"], length: int | None = None
     return torch.cat(means).amax()
 
 
+def expected_aligned_error(logits: Float[Tensor, "n n k"]) -> Float[Tensor, "n n"]:
+    """Predicted aligned error in Å, of each residue seen from the frame of each: the mean over its bins."""
+    centres = (torch.arange(NUM_PAE_BINS, device=logits.device) + 0.5) * PAE_STEP
+    return torch.cat([rows.float().softmax(dim=-1) @ centres for rows in logits.split(64)])
+
+
 def plddt_loss(
     logits: Float[Tensor, "b n k"],
     predicted: Float[Tensor, "b n 3"],

@@ -26,7 +26,7 @@ from monosome.rna.features import Features, featurise, layout
 from monosome.rna.frames import Frames
 from monosome.rna.geometry import place_atoms as rigid_atoms
 from monosome.rna.interactions import BasePair, Interactions
-from monosome.rna.losses import expected_plddt, predicted_tm_score
+from monosome.rna.losses import expected_aligned_error, expected_plddt, predicted_tm_score
 from monosome.rna.model import BetaRho, Outputs
 from monosome.rna.nucleotides import parse_sequence
 from monosome.rna.pair_labels import CANONICAL, likely_structure
@@ -55,7 +55,8 @@ class Prediction:
 
     `plddt` is lDDT predicted per residue, 0 to 100; `ptm` the TM-score predicted for the whole, 0 to 1; `structure` the
     base pairs that it starts from; `origin` says how it differs from the others, `rank` is one of TRUSTED, OWN and
-    DOUBTED: what it is made from counts more than how sure the network is.
+    DOUBTED: what it is made from counts more than how sure the network is. `aligned_error` is the predicted aligned
+    error in Å of each residue seen from the frame of each, where the network saw all of them at once.
     """
 
     chain: Chain
@@ -64,6 +65,7 @@ class Prediction:
     structure: str
     origin: str = ""
     rank: int = OWN
+    aligned_error: Float32[np.ndarray, "n n"] | None = None
 
     @property
     def mean_plddt(self) -> float:
@@ -154,7 +156,8 @@ class Predictor:
         # The network was not trained on templates: it says how sure it is of one, and moves nothing.
         atoms = rigid_atoms(start, bases) if told.hit else place_atoms(whole.frames, whole.directions, bases)
         placed = replace(chain, atoms=atoms.numpy().astype(np.float32))
-        return Prediction(placed, whole.plddt, whole.ptm, structure, told.origin, told.rank)
+        seen = whole.aligned_error if len(parts) == 1 else None
+        return Prediction(placed, whole.plddt, whole.ptm, structure, told.origin, told.rank, seen)
 
     def _chances(self, features: Features) -> Float32[np.ndarray, "n n"]:
         """Of canonical pairs."""
@@ -168,12 +171,14 @@ class Predictor:
         single, pair, offsets, mask, seeds = self._inputs(features)
         start = whole_start[torch.from_numpy(window.residues)]
         outputs: Outputs = self.model(single, pair, offsets, start[None].to(mask.device), mask, seeds)
+        errors = outputs.pae_logits[0]
         return Part(
             window,
             outputs.frames[0].to(torch.device("cpu")),
             directions(outputs.torsions)[0].cpu(),
             expected_plddt(outputs.plddt_logits)[0].cpu().numpy(),
-            float(predicted_tm_score(outputs.pae_logits[0], len(whole_start.translations))),
+            float(predicted_tm_score(errors, len(whole_start.translations))),
+            expected_aligned_error(errors).cpu().numpy(),
         )
 
     def _inputs(self, features: Features) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:

@@ -20,9 +20,7 @@ def scene(name: str, predictions: Sequence[Prediction]) -> Scene:
         Model(f"model {number}", each.origin, _laid_on(each.chain, first.chain), each.plddt, pairs_of(each.structure))
         for number, each in enumerate(predictions, start=1)
     ]
-    return Scene(
-        name, first.chain.sequence, first.chain.segments.tolist(), ATOM_NAMES, models, matrix=_distances(first)
-    )
+    return Scene(name, first.chain.sequence, first.chain.segments.tolist(), ATOM_NAMES, models, matrix=_matrix(first))
 
 
 def _laid_on(chain: Chain, target: Chain) -> Float[np.ndarray, "n 27 3"]:
@@ -35,6 +33,9 @@ def _laid_on(chain: Chain, target: Chain) -> Float[np.ndarray, "n 27 3"]:
     return np.asarray(chain.atoms @ rotation.T + translation)
 
 
-def _distances(prediction: Prediction) -> Matrix:
+def _matrix(prediction: Prediction) -> Matrix:
+    """How sure the network is of each residue seen from each other; where it never saw both, how far they are apart."""
+    if prediction.aligned_error is not None:
+        return Matrix("predicted aligned error", "Å", prediction.aligned_error)
     points = prediction.chain.atom("C1'").astype(np.float64)
     return Matrix("C1' distance", "Å", np.linalg.norm(points[:, None] - points[None], axis=-1))

@@ -34,13 +34,15 @@ class Window:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """What the network made of a window: frames, sine and cosine of torsions, confidence (0 to 100), TM-score."""
+    """What the network made of a window: frames, sine and cosine of torsions, confidence (0 to 100), TM-score, and the
+    predicted aligned error in Å, of the whole alone."""
 
     window: Window
     frames: Frames
     directions: Float[Tensor, "n t 2"]
     plddt: Float32[np.ndarray, "n"]
     ptm: float
+    aligned_error: Float32[np.ndarray, "n n"] | None = None
 
 
 def room(length: int) -> int:

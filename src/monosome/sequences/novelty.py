@@ -11,7 +11,7 @@ from monosome.sequences.identity import compare
 from monosome.sequences.kmers import index_kmers
 from monosome.sequences.relatives import MAX_CHANCE, Alphabet
 
-NUM_CANDIDATES = 20
+NUM_CANDIDATES = 5
 """References that share most k-mers with a sequence: those are aligned."""
 
 
@@ -62,5 +62,8 @@ def _aligned(
     pairs.append((table[:, 0], table[:, 1]))
     first, second = (np.concatenate(each) for each in zip(*pairs, strict=True))
     likeness = compare(both, first, second)
-    kept = (likeness.expected_by_chance(alphabet.num_letters) <= MAX_CHANCE) | (likeness.identity == 1)
+    # Of 1,000 references the best of chance alone is a thousand times as likely: 499 of 500 proteins had a relative
+    # before that was counted, by MMseqs2 293.
+    chance = likeness.expected_by_chance(alphabet.num_letters) * len(references)
+    kept = (chance <= MAX_CHANCE) | (likeness.identity == 1)
     return first[kept] - len(references), second[kept], likeness.identity[kept]

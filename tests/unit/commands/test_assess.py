@@ -112,7 +112,7 @@ def test_an_unknown_metric_or_atom_is_refused_with_the_nearest():
 def test_a_table_of_pairs_comes_back_with_scores(files: tuple[Path, Path], tmp_path: Path):
     pairs, out = tmp_path / "pairs.csv", tmp_path / "scores.csv"
     pairs.write_text("name,model,native\nfirst,model.cif,native.pdb\nlost,gone.cif,native.pdb\n")
-    assess.run_pairs(pairs, out=out, request=request("tm_score,rmsd"), num_workers=1, json=False)
+    assess.run_pairs(pairs, request=request("tm_score,rmsd"), many=assess.Many(out, None, 1, False))
     with out.open() as file:
         first, lost = csv.DictReader(file)
     assert (first["name"], first["model"], float(first["tm_score"])) == (
@@ -123,7 +123,7 @@ def test_a_table_of_pairs_comes_back_with_scores(files: tuple[Path, Path], tmp_p
     assert (first["error"], lost["tm_score"]) == ("", "")
     assert "there is no file" in lost["error"]
     with pytest.raises(DataError, match="is there already"):
-        assess.run_pairs(pairs, out=out, request=request(), num_workers=1, json=False)
+        assess.run_pairs(pairs, request=request(), many=assess.Many(out, None, 1, False))
 
 
 def test_a_folder_of_models_best_first(files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -131,11 +131,11 @@ def test_a_folder_of_models_best_first(files: tuple[Path, Path], tmp_path: Path,
     for shift in (0, 2, 1):
         noise = np.random.default_rng(0).normal(size=NATIVE.atoms.shape).astype(np.float32)
         write_structure(replace(NATIVE, atoms=NATIVE.atoms + shift * noise), tmp_path / "models" / f"m{shift}.cif")
-    assess.run_folder(tmp_path / "models", files[1], out=None, request=request(), num_workers=1, json=False)
+    assess.run_folder(tmp_path / "models", files[1], request=request(), many=assess.Many(None, None, 1, False))
     text = capsys.readouterr().out
     assert text.index("m0.cif") < text.index("m1.cif") < text.index("m2.cif")
     assert "means of 3 models" in text
-    assess.run_folder(tmp_path / "models", files[1], out=None, request=request(), num_workers=1, json=True)
+    assess.run_folder(tmp_path / "models", files[1], request=request(), many=assess.Many(None, None, 1, True))
     assert [one["length"] for one in json.loads(capsys.readouterr().out)["scores"]] == [14, 14, 14]
 
 
@@ -143,10 +143,10 @@ def test_when_nothing_can_be_scored_the_reason_is_said(tmp_path: Path):
     pairs = tmp_path / "pairs.csv"
     pairs.write_text("model,native\ngone.cif,native.pdb\n")
     with pytest.raises(DataError, match="none of 1 pairs"):
-        assess.run_pairs(pairs, out=None, request=request(), num_workers=1, json=False)
+        assess.run_pairs(pairs, request=request(), many=assess.Many(None, None, 1, False))
     pairs.write_text("model,native\n")
     with pytest.raises(DataError, match="no rows"):
-        assess.run_pairs(pairs, out=None, request=request(), num_workers=1, json=False)
+        assess.run_pairs(pairs, request=request(), many=assess.Many(None, None, 1, False))
 
 
 def test_a_model_without_a_native_is_refused(files: tuple[Path, Path]):

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import gemmi
+import numpy as np
 import pytest
 
 from monosome.commands import fold
@@ -97,8 +98,6 @@ def test_a_secondary_structure_is_taken_as_given(tmp_path: Path, checkpoint: Pat
     assert {model["secondary_structure"] for model in confidence["models"]} == {"..((....)).."}
     with pytest.raises(DataError, match="are of one RNA"):
         _fold(_fasta(tmp_path, "a", "b"), tmp_path / "more", checkpoint, given=Given(secondary=tmp_path / "x.db"))
-    with pytest.raises(DataError, match="no input for an alignment"):
-        _fold(_fasta(tmp_path, "one"), tmp_path / "msa", checkpoint, given=Given(msa=tmp_path / "x.fasta"))
 
 
 def test_strands_of_a_molecule_are_chains_of_one_file(checkpoint: Path, tmp_path: Path) -> None:
@@ -117,3 +116,17 @@ def test_strands_of_a_molecule_are_chains_of_one_file(checkpoint: Path, tmp_path
     assert confidence["strands"] == [{"chain": "A", "length": 10}, {"chain": "B", "length": 10}]
     assert confidence["models"][0]["secondary_structure"].count("(") == 10
     assert (tmp_path / "out" / "one" / "model_1.pdb").is_file()
+
+
+def test_what_was_given_and_not_used_is_said(
+    tmp_path: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(tmp_path / "x.npy", np.ones((len(SEQUENCE), 4), dtype=np.float32))
+    (tmp_path / "x.csv").write_text("position,reactivity\n" + "".join(f"{n},0.5\n" for n in range(1, 13)))
+    given = Given(shape=tmp_path / "x.csv", embedding=tmp_path / "x.npy")
+    _fold(_fasta(tmp_path, "one"), tmp_path / "out", checkpoint, given=given)
+    shape, embedding = json.loads((tmp_path / "out" / "one" / "confidence.json").read_text())["given"]
+    assert (shape["is_used"], embedding["is_used"]) == (True, False)
+    assert embedding["why"] == "this checkpoint has no input for an embedding"
+    assert "x.npy is not used" in capsys.readouterr().err
+    assert "no input for an embedding" in (tmp_path / "out" / "one" / "report.html").read_text()

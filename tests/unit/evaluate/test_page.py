@@ -58,7 +58,7 @@ def test_the_three_files_say_the_same(tmp_path: Path) -> None:
 
 def test_figures_take_the_colour_of_the_page() -> None:
     for picture in (
-        scatter([(1.0, 2.0), (3.0, 4.0)], x="length", y="loss", title="t"),
+        scatter({"": [(1.0, 2.0), (3.0, 4.0)]}, x="length", y="loss", title="t"),
         bars(
             {"model": (1.0, 0.9, 1.1), "floor": (2.0, None, None)},
             y="perplexity",

@@ -58,7 +58,7 @@ def test_something_is_kept_for_writing():
 
 def test_work_grows_with_the_cube_and_copies_are_folded_once():
     assert work_of(_target("a", "G" * 500)) == 1000
-    assert work_of(_target("a", "G" * 5000)) == pytest.approx(5000 * 101)
+    assert work_of(_target("a", "G" * 5000)) == pytest.approx(2 * 5000 * 1.64), "in windows"
     assert work_of(_target("a", "GGAC", "GGAC")) == work_of(_target("a", "GGAC"))
 
 

@@ -139,7 +139,20 @@ def test_what_a_user_gives_is_taken(folders: dict[str, Path], tmp_path: Path):
     assert found.pairing.structure == "(((((....)))))"
     assert found.evolution is not None
     assert found.reactivities is not None
-    with pytest.raises(DataError, match="no input for an alignment"):
-        given.evidence(CHAIN.sequence, ())
+    assert [use.is_used for use in given.uses(SOURCES)] == [True, True, True]
     alone = Given().evidence(CHAIN.sequence, ())
     assert (alone.energies, alone.evolution, alone.reactivities) == (None, None, None)
+
+
+def test_what_the_network_has_no_input_for_is_checked_and_left_out(folders: dict[str, Path]):
+    given = Given(msa=folders["evolution"] / "one.MSA.fasta", embedding=folders["embedding"] / "one.npz")
+    found = given.evidence(CHAIN.sequence, ("embedding",))
+    assert found.evolution is None
+    assert found.embedding is not None
+    uses = given.uses(("embedding",))
+    assert [(use.is_used, use.why) for use in uses] == [
+        (False, "this checkpoint has no input for an alignment"),
+        (True, "an input of the network"),
+    ]
+    with pytest.raises(DataError, match="no array of 13 residues"):
+        given.evidence(CHAIN.sequence[:-1], ())

@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from monosome.commands.fold import make_given
+from monosome.commands.fold import with_templates
 from monosome.errors import DataError
+from monosome.rna.candidates import TRUSTED
 from monosome.rna.dotbracket import dot_bracket
 from monosome.rna.evidence import Given
 from monosome.rna.files import write_structure
 from monosome.rna.geometry import hairpin, random_hairpin
 from monosome.rna.nucleotides import ATOM_INDEX
 from monosome.rna.pairing import pairs_of, predict_pairing
-from monosome.rna.predict import TRUSTED, fold
+from monosome.rna.predict import fold
 from monosome.rna.prepared import Entry
 from monosome.rna.superposition import move, superpose
 from monosome.rna.templates import Hit, TemplateLibrary, Templates
@@ -108,10 +109,10 @@ def test_fold_takes_a_trusted_template_first(library: TemplateLibrary) -> None:
 
 def test_what_a_user_gives_is_checked(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="2020 is no day"):
-        make_given(None, None, None, template=tmp_path, before="2020", identity=1.0)
+        with_templates(Given(), tmp_path, before="2020", identity=1.0)
     with pytest.raises(DataError):
-        make_given(None, None, None, template=tmp_path, before="any", identity=1.0)
+        with_templates(Given(), tmp_path, before="any", identity=1.0)
     write_structure(NATIVE, tmp_path / "native.cif")
-    given = make_given(None, None, None, template=tmp_path, before="any", identity=0.5)
+    given = with_templates(Given(), tmp_path, before="any", identity=0.5)
     assert given.templates
     assert [each.sequence for each in given.templates.library.templates] == [SEQUENCE]

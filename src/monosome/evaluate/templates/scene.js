@@ -190,8 +190,10 @@ class Track {
   }
   arcs(model, base, direction, reference) {
     const known = reference && new Set(reference.pairs.map(String)), group = element("g", { fill: "none", "stroke-width": 1.4 });
+    const widest = Math.max(8, ...model.pairs.map(([i, j]) => j - i));
     for (const [i, j] of model.pairs) {
-      const [x, y] = [i, j].map(k => (k + 0.5) * COLUMN), reach = Math.min(90, (y - x) / 2);
+      // Higher the wider, so that nested arcs do not cross, and flatter than a circle, so that the widest find room.
+      const [x, y] = [i, j].map(k => (k + 0.5) * COLUMN), reach = 90 * ((j - i) / widest) ** 0.7;
       const colour = !known ? "var(--accent)" : known.has(String([i, j])) ? "#2a9d6f" : "#d9662b";
       group.append(element("path", { d: `M${x} ${base} C${x} ${base - direction * reach * 1.3} ${y} ${base - direction * reach * 1.3} ${y} ${base}`, stroke: colour }));
     }

@@ -120,8 +120,8 @@ def run_pairs(table: Path, *, request: Request, many: Many) -> None:
 def run_folder(folder: Path, native: Path, *, request: Request, many: Many) -> None:
     """Assess every structure of a folder against one native, in parallel; write the scores, or print them.
 
-    A pair that cannot be scored has its reason in the column `error`. Raises DataError when none can, or when what is to
-    be written is there already.
+    A pair that cannot be scored has its reason in the column `error`. Raises DataError when none can, or when what is
+    to be written is there already.
     """
     models = models_in(folder)
     rows = [{"model": str(model), "native": str(native)} for model in models]

@@ -154,5 +154,5 @@ def test_what_the_network_has_no_input_for_is_checked_and_left_out(folders: dict
         (False, "this checkpoint has no input for an alignment"),
         (True, "an input of the network"),
     ]
-    with pytest.raises(DataError, match="no array of 13 residues"):
+    with pytest.raises(DataError, match="the sequence of 13 residues"):
         given.evidence(CHAIN.sequence[:-1], ())

@@ -2,7 +2,7 @@
 
 python benchmarks/bench_family.py MODEL PROTEINS [SIZES [EPOCHS]]
 
-MODEL is a protein language model, PROTEINS a FASTA file that families are picked from by clusters at 30 % shared
+MODEL is a protein language model, PROTEINS a FASTA file that families are picked from by clusters at 10 % shared
 6-mers; SIZES such as 50,200,1000 are the members of each. Half of each family is held out for a profile HMM, which says
 how many samples of each arm are members. Writes benchmarks/family.json.
 """
@@ -14,6 +14,7 @@ import time
 from collections import defaultdict
 from dataclasses import asdict, replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ import torch
 from report import write_report
 
 from monosome.evaluate.intervals import interval
-from monosome.protein.adaptation import AdaptationSettings, adapt
+from monosome.protein.adaptation import MIN_MEMBERS, AdaptationSettings, adapt
 from monosome.protein.family import build_profile, family_hits
 from monosome.protein.generate import load_generator
 from monosome.protein.sampling import SamplingSettings, sample
@@ -29,21 +30,30 @@ from monosome.row import Row
 from monosome.sequences.clusters import cluster
 from monosome.sequences.fasta import Record, read_fasta
 
-KMER, SHARED = 6, 0.3
+KMER, SHARED = 6, 0.1
 LONGEST, NUM_GENERAL, NUM_SAMPLES = 400, 400, 100
 
 
 def families(records: list[Record], sizes: list[int]) -> dict[int, list[Record]]:
-    """For each size the cluster whose number of members is nearest, cut to it."""
+    """For each size the cluster whose number of usable members is nearest, cut to it; the halves need 20 each."""
     groups: dict[int, list[Record]] = defaultdict(list)
     for record, number in zip(records, cluster([each.sequence for each in records], KMER, SHARED), strict=True):
         groups[number].append(record)
-    found, left = {}, sorted(groups.values(), key=len)
+    usable = [members(group) for group in groups.values()]
+    found, left = {}, [group for group in usable if len(group) >= 2 * MIN_MEMBERS]
     for size in sizes:
         best = min(left, key=lambda group: abs(len(group) - size))
         left.remove(best)
-        found[size] = best[:size]
+        found[size] = best[: max(size, 2 * MIN_MEMBERS)]
     return found
+
+
+def members(group: list[Record]) -> list[Record]:
+    """The distinct records of two thirds to 1.5 times the median length, in a drawn order."""
+    distinct = list({each.sequence: each for each in group}.values())
+    middle = median(len(each.sequence) for each in distinct)
+    kept = [each for each in distinct if middle / 1.5 <= len(each.sequence) <= 1.5 * middle]
+    return [kept[index] for index in np.random.default_rng(0).permutation(len(kept))]
 
 
 def fresh(model: Any) -> Any:

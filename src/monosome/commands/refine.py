@@ -147,7 +147,7 @@ def _row(outcome: dict[str, Any]) -> list[str]:
     return [Path(outcome["out"]).name, str(outcome["length"]), f"{outcome['shift_angstrom']:.2f}", *pairs]
 
 
-def _number(value: float | None) -> str:
+def _number(value: float | int | None) -> str:
     return "undefined" if value is None else f"{value:.4g}"
 
 

@@ -125,12 +125,22 @@ def refine(
         refined = _descend(whole, closed, interactions, steps, is_solid=is_solid)
         if _shift(whole, refined) <= MAX_SHIFT:
             break
-    excess = max(1.0, _shift(whole, refined) / MAX_SHIFT)
-    if excess > 1:  # nucleotides keep their new shape, and go back as a whole
-        moved = np.nan_to_num(refined.atom("C1'") - whole.atom("C1'"))
-        refined = replace(refined, atoms=refined.atoms - np.float32(1 - 1 / excess) * moved[:, None])
+    excess = _shift(whole, refined) / MAX_SHIFT
+    if excess > 1:
+        refined = _part_way(whole, refined, np.float32(1 / excess))
     num_placed = int(whole.resolved.sum() - start.resolved.sum())
     return Refinement(start, refined, num_placed, num_renewed, int((joined & ~closed).sum()))
+
+
+def _part_way(start: Chain, end: Chain, share: np.float32) -> Chain:
+    """The end with C1' on that share of its way: nucleotides in their new shape and turn, or between old and new.
+
+    The first keeps bonds, but parts what was linked where a long helix was bent; whichever leaves fewer links open.
+    """
+    way = end.atoms - start.atoms
+    back = np.nan_to_num(end.atom("C1'") - start.atom("C1'"))[:, None]
+    both = [replace(end, atoms=atoms) for atoms in (end.atoms - (1 - share) * back, start.atoms + share * way)]
+    return min(both, key=lambda chain: len(stereochemistry(chain).links.outliers))
 
 
 def join_near(chains: Sequence[Chain]) -> Chain:
